@@ -1,0 +1,1 @@
+"""The kernel: money, time, ids, errors, locks, the wire's dialects. Imports no app."""

@@ -1,0 +1,1 @@
+"""What pages of the operators' console are made of: read-only pages, hot tables, money, filters, dialogs."""

@@ -1,0 +1,31 @@
+"""Local days: which zone is in force, when its next day begins, which date an instant has there. Pure."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every IANA zone this machine knows; an empty file name or a path is none of them."""
+    return frozenset(available_timezones())
+
+
+def local_date(zone: str, instant: datetime) -> date:
+    """The date that a calendar in `zone` shows at `instant`."""
+    return instant.astimezone(ZoneInfo(zone)).date()
+
+
+def midnight(zone: str, day: date) -> datetime:
+    """The instant, in UTC, at which `day` begins in `zone`. Where the clock skips midnight, it is the instant of the skip."""
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def next_midnight(zone: str, instant: datetime) -> datetime:
+    """The instant, in UTC, at which the day after `instant`'s begins in `zone`: a day may have 23 or 25 hours."""
+    return midnight(zone, local_date(zone, instant) + timedelta(days=1))
+
+
+def zone_in_force(zone: str, next_zone: str, next_zone_at: datetime | None, instant: datetime) -> str:
+    """A zone with a change announced: the new one from its instant on."""
+    return next_zone if next_zone_at is not None and instant >= next_zone_at else zone
