@@ -1,0 +1,1 @@
+"""People, billing accounts, memberships, API keys."""
