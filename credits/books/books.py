@@ -1,0 +1,145 @@
+"""The books of one account in memory: sums, lots, open shortfalls, and the rows an act adds."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.errors import InvariantViolation
+from credits.books.rows import AllocationRow, EntryRow, Lot, Shortfall, Source, Span
+
+
+@dataclass(slots=True, eq=False)
+class Books:
+    """
+    One account's wallet with every grant that has credits left, loaded under its lock.
+
+    `clock_at` is the wallet's clock, already moved to `greatest(now, clock_at)`. `instant` is the moment at which a due change
+    is judged; at all other times it is the clock. `entries` and `rows` are what the act adds, in order.
+    """
+
+    account_id: int
+    clock_at: datetime
+    balance: int
+    spent: int
+    debt: int
+    reserved: int
+    next_seq: int
+    previous_clock_at: datetime
+    next_change_at: datetime | None
+    lots: list[Lot] = field(default_factory=list)
+    shortfalls: list[Shortfall] = field(default_factory=list)
+    entries: list[EntryRow] = field(default_factory=list)
+    rows: list[AllocationRow] = field(default_factory=list)
+    instant: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Due changes are never judged before the wallet's previous clock."""
+        self.instant = self.clock_at
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something happened by the clock that is not booked yet."""
+        return self.next_change_at is not None and self.next_change_at <= self.clock_at
+
+    @property
+    def frozen(self) -> int:
+        """What remains of frozen grants that are booked."""
+        return sum(lot.remaining for lot in self.lots if lot.booked_at is not None and lot.is_frozen)
+
+    @property
+    def lapsing(self) -> int:
+        """What remains of grants past their end, not yet expired."""
+        return sum(lot.remaining for lot in self.lots if lot.is_lapsed(self.instant))
+
+    def payable(self, moment: datetime | None = None) -> list[Lot]:
+        """Usable grants in burn-down order; for usage under way since `moment` also those that lapsed after it."""
+        usable = [lot for lot in self.lots if lot.is_usable(self.instant)]
+        late = [lot for lot in self.lots if moment is not None and lot.is_lapsed(self.instant) and moment < (lot.expires_at or moment)]
+        return sorted(usable + late, key=lambda lot: lot.burn_order)
+
+    def book(
+        self,
+        kind: str,
+        book: str,
+        amount: int,
+        source: Source,
+        *,
+        occurred_at: datetime,
+        reverses: int | None = None,
+        description: str = "",
+        actor_id: int | None = None,
+    ) -> EntryRow:
+        """Add an entry: the running sums move with it. A negative one spends positions that `pay` must then cover."""
+        self.balance += amount
+        self.spent += max(-amount, 0)
+        entry = EntryRow(
+            self.next_seq,
+            kind,
+            book,
+            amount,
+            self.balance,
+            self.spent,
+            source,
+            occurred_at,
+            reverses,
+            description,
+            "",
+            actor_id,
+        )
+        self.next_seq += 1
+        self.entries.append(entry)
+        return entry
+
+    def pay(self, entry: EntryRow, order: list[Lot], batch: dict[Lot | None, AllocationRow] | None = None) -> None:
+        """
+        First cover of a negative entry, from `order`, then into debt.
+
+        `batch` holds the rows of this batch by grant: one pay row per grant, however many entries it covers.
+        """
+        rows: dict[Lot | None, AllocationRow] = {} if batch is None else batch
+        at = entry.spent_after + entry.amount
+        for lot in order:
+            take = min(entry.spent_after - at, lot.remaining)
+            if take > 0:
+                lot.remaining -= take
+                self._cover(rows, lot, Span(at, at + take), entry.seq)
+                at += take
+        if at < entry.spent_after:
+            self._fall_short(rows, Span(at, entry.spent_after), entry.seq)
+
+    def settle(self, entry_seq: int | None) -> None:
+        """While there is a shortfall and a usable grant, the grant settles it: oldest shortfall first, burn-down order."""
+        while self.debt and (order := self.payable()):
+            shortfall, lot = self.shortfalls[0], order[0]
+            take = min(shortfall.span.size, lot.remaining)
+            lot.remaining -= take
+            self._close_first(take, lot, entry_seq)
+
+    def _close_first(self, take: int, lot: Lot, entry_seq: int | None) -> None:
+        shortfall = self.shortfalls[0]
+        start = shortfall.span.start
+        self.rows.append(AllocationRow(Span(start, start + take), lot, "settle", entry_seq))
+        self.debt -= take
+        if take == shortfall.span.size:
+            del self.shortfalls[0]
+        else:
+            shortfall.span = Span(start + take, shortfall.span.end)
+
+    def _cover(self, rows: dict[Lot | None, AllocationRow], lot: Lot | None, span: Span, entry_seq: int) -> None:
+        row = rows.get(lot)
+        if row is None:
+            rows[lot] = row = AllocationRow(span, lot, "pay", entry_seq)
+            self.rows.append(row)
+        elif row.span.end == span.start:
+            row.span = Span(row.span.start, span.end)
+        else:
+            msg = f"account {self.account_id}: two intervals of one grant in one batch"
+            raise InvariantViolation(msg)
+
+    def _fall_short(self, rows: dict[Lot | None, AllocationRow], span: Span, entry_seq: int) -> None:
+        self.debt += span.size
+        self._cover(rows, None, span, entry_seq)
+        last = self.shortfalls[-1] if self.shortfalls else None
+        if last is not None and last.is_new and last.span.end == span.start:
+            last.span = Span(last.span.start, span.end)
+        else:
+            self.shortfalls.append(Shortfall(span, is_new=True))

@@ -1,0 +1,167 @@
+"""Reads of the ledger: by `seq`, the key that entries are stored under. Nothing here counts a history."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from core.errors import InvalidInput
+from core.money import AMOUNT_MAX_NANOS
+from credits.models import EntryType, Kind, LedgerEntry, Wallet
+from credits.models.entry import ADJUSTMENT_KINDS, ALWAYS_NEGATIVE, ALWAYS_POSITIVE
+
+__all__ = ("FILTERED_MAX", "EntryPage", "EntryType", "LedgerEntry", "first_seq_at", "list_entries")
+
+FILTERED_MAX: Final = 10_000
+"""Where the total and the offset of a filtered list end: beyond, an answer would cost the history, not the page."""
+
+# Halves the range (account, seq) until one is left: created_at never falls along seq (invariant 16), so 24 probes of
+# the primary key find an instant among ten million entries. The scalar subquery keeps each probe an index look-up, and
+# OFFSET 0 has it made once.
+_BISECT: Final = """
+WITH RECURSIVE halving (low, high) AS (
+    VALUES (1::bigint, %(next_seq)s::bigint)
+    UNION ALL
+    SELECT CASE WHEN is_before THEN middle + 1 ELSE low END, CASE WHEN is_before THEN high ELSE middle END
+    FROM (
+        SELECT low, high, middle, (
+            SELECT e.created_at FROM ledger_entry e WHERE e.account_id = %(account)s AND e.seq = middle
+        ) < %(at)s AS is_before
+        FROM (SELECT low, high, (low + high) / 2 AS middle FROM halving WHERE low < high) AS span
+        OFFSET 0
+    ) AS probe
+)
+SELECT low FROM halving WHERE low = high
+"""
+
+# Usage is nearly everything, so a list with usage in it walks the primary key backwards until it is full.
+_WALK: Final = """
+    SELECT e.seq FROM ledger_entry e
+    WHERE e.account_id = %(account)s AND e.seq BETWEEN %(first)s AND %(last)s AND e.kind = ANY(%(kinds)s)
+        AND e.amount_nanos BETWEEN %(lowest)s AND %(highest)s
+    ORDER BY e.seq DESC LIMIT %(most)s
+"""
+
+# A list without usage would walk past all of it: it takes the newest of each kind from the index that leaves usage out.
+_MERGE: Final = """
+    SELECT found.seq FROM unnest(%(kinds)s::text[]) AS wanted (kind) CROSS JOIN LATERAL (
+        SELECT e.seq FROM ledger_entry e
+        WHERE e.account_id = %(account)s AND e.kind = wanted.kind AND e.kind <> 'usage'
+            AND e.seq BETWEEN %(first)s AND %(last)s AND e.amount_nanos BETWEEN %(lowest)s AND %(highest)s
+        ORDER BY e.seq DESC LIMIT %(most)s
+    ) AS found
+    ORDER BY found.seq DESC LIMIT %(most)s
+"""
+
+_PAGE: Final = "SELECT count(*), (array_agg(seq ORDER BY seq DESC))[%(start)s:%(stop)s] FROM ({found}) AS found"
+
+
+@dataclass(frozen=True)
+class EntryPage:
+    """Some entries, newest first, and how many there are in all (filtered: at most FILTERED_MAX are counted)."""
+
+    items: list[LedgerEntry]
+    total: int
+    total_is_capped: bool
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The entries from seq `first` to seq `last`; empty where `last < first`."""
+
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        return max(0, self.last - self.first + 1)
+
+
+@dataclass(frozen=True)
+class _Filter:
+    kinds: frozenset[str]
+    lowest: int = -AMOUNT_MAX_NANOS
+    highest: int = AMOUNT_MAX_NANOS
+
+
+def list_entries(
+    *,
+    account_id: int,
+    kinds: Collection[str] | None,
+    entry_type: EntryType | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    offset: int,
+) -> EntryPage:
+    """
+    One account's entries, newest first: booked at or after `since` and before `until`, of these kinds and this type.
+
+    Bounds in time are arithmetic over `seq`, exact at any depth. Filtered by kind or type, totals are counted up to
+    FILTERED_MAX, and an offset beyond it raises InvalidInput `out_of_range`. Reads what is booked: whoever must see
+    what is due calls `credits.services.wallets.read_wallet` first.
+    """
+    is_filtered = kinds is not None or entry_type is not None
+    if is_filtered and offset > FILTERED_MAX:
+        message = f"A filtered list ends at offset {FILTERED_MAX}; use filters (`from`, `to`) to go further back."
+        raise InvalidInput(message, code="out_of_range", field="offset")
+    span = _span(account_id, since, until)
+    if is_filtered:
+        return _filtered_page(account_id, span, _filter(kinds, entry_type), limit, offset)
+    newest = span.last - offset
+    first = max(span.first, newest - limit + 1)
+    items = _entries(account_id).filter(seq__gte=first, seq__lte=newest) if newest >= first else ()
+    return EntryPage(list(items), span.size, total_is_capped=False)
+
+
+def first_seq_at(*, account_id: int, at: datetime, next_seq: int) -> int:
+    """The first of the account's entries before `next_seq` booked at or after `at`; `next_seq` where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BISECT, {"account": account_id, "at": at, "next_seq": next_seq})
+        seq: int = cursor.fetchone()[0]
+    return seq
+
+
+def _entries(account_id: int) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.filter(account_id=account_id).order_by("-seq")
+
+
+def _span(account_id: int, since: datetime | None, until: datetime | None) -> _Span:
+    next_seq = Wallet.objects.filter(account_id=account_id).values_list("next_seq", flat=True).first() or 1
+    first = 1 if since is None else first_seq_at(account_id=account_id, at=since, next_seq=next_seq)
+    end = next_seq if until is None else first_seq_at(account_id=account_id, at=until, next_seq=next_seq)
+    return _Span(first, end - 1)
+
+
+def _filter(kinds: Collection[str] | None, entry_type: EntryType | None) -> _Filter:
+    wanted = frozenset(Kind.values if kinds is None else kinds)
+    if entry_type is None:
+        return _Filter(wanted)
+    if entry_type is EntryType.ADJUSTMENT:
+        return _Filter(wanted & frozenset(ADJUSTMENT_KINDS))
+    if entry_type is EntryType.CREDIT:
+        return _Filter(wanted - frozenset((*ADJUSTMENT_KINDS, *ALWAYS_NEGATIVE)), lowest=1)
+    return _Filter(wanted - frozenset((*ADJUSTMENT_KINDS, *ALWAYS_POSITIVE)), highest=-1)
+
+
+def _filtered_page(account_id: int, span: _Span, wanted: _Filter, limit: int, offset: int) -> EntryPage:
+    found = _WALK if Kind.USAGE in wanted.kinds else _MERGE
+    arguments: dict[str, int | list[str]] = {
+        "account": account_id,
+        "first": span.first,
+        "last": span.last,
+        "kinds": sorted(wanted.kinds),
+        "lowest": wanted.lowest,
+        "highest": wanted.highest,
+        "most": max(FILTERED_MAX + 1, offset + limit),
+        "start": offset + 1,
+        "stop": offset + limit,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PAGE.format(found=found), arguments)
+        count, seqs = cursor.fetchone()
+    items = list(_entries(account_id).filter(seq__in=seqs)) if seqs else []
+    return EntryPage(items, min(count, FILTERED_MAX), total_is_capped=count > FILTERED_MAX)

@@ -1,0 +1,33 @@
+"""Giving back what usage took."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from core.errors import NotFound
+from credits.books import Source, Undone, undo
+from credits.models import Book, Kind, LedgerEntry
+from credits.services.loading import load_bearers
+from credits.services.posting import open_one, write_books
+
+
+def return_usage(
+    *, account_id: int, seq: int, amount_nanos: int, source: Source, now: datetime, actor_id: int | None = None
+) -> LedgerEntry:
+    """
+    Give back the last `amount_nanos` of a usage entry to the grants that paid it. The same source key again returns the first entry.
+
+    Raises Conflict `more_than_was_taken`, NotFound (no such entry).
+    """
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        known = LedgerEntry.objects.filter(account_id=account_id, source_key=source.key).first()
+        if known is not None:
+            return known
+        entry = LedgerEntry.objects.filter(account_id=account_id, seq=seq, kind=Kind.USAGE).first()
+        if entry is None:
+            raise NotFound("There is no such usage entry.")
+        undone = Undone(seq, Book.USAGE, by=Kind.USAGE_REFUND, actor_id=actor_id)
+        written = undo(books, load_bearers(books, entry), amount_nanos, source, undone=undone)
+        write_books([books])
+    return LedgerEntry.objects.get(account_id=account_id, seq=written.seq)

@@ -1,0 +1,14 @@
+-- Lock the wallets in account order, when no event key is waited for any more: no cycle is possible. One row tells what is special.
+WITH total AS (
+    SELECT account_id, sum(charged_nanos) AS charged FROM fresh_charge GROUP BY account_id
+), locked AS MATERIALIZED (
+    SELECT w.account_id, w.clock_at, w.next_change_at, w.lapsing_nanos, w.spent_nanos
+    FROM wallet w WHERE w.account_id IN (SELECT account_id FROM total)
+    ORDER BY w.account_id FOR NO KEY UPDATE
+)
+SELECT
+    array_agg(account_id) FILTER (WHERE locked.clock_at IS NULL) AS missing,
+    array_agg(account_id) FILTER (WHERE locked.next_change_at <= greatest(locked.clock_at, %(now)s)) AS due,
+    array_agg(account_id) FILTER (WHERE locked.lapsing_nanos > 0) AS lapsing,
+    array_agg(account_id) FILTER (WHERE locked.spent_nanos + total.charged > %(amount_max)s) AS overflowing
+FROM total LEFT JOIN locked USING (account_id)
