@@ -1,0 +1,1 @@
+"""Models and price book, events, rating, roll-ups."""

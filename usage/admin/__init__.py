@@ -1,0 +1,14 @@
+"""Usage in the admin: models and their prices, events, roll-ups."""
+
+from usage.admin.events import UsageEventAdmin
+from usage.admin.prices import AiModelAdmin, PriceVersionAdmin
+from usage.admin.rollups import UsageDayAdmin, UsageLifetimeAdmin, UsageQuarterAdmin
+
+__all__ = (
+    "AiModelAdmin",
+    "PriceVersionAdmin",
+    "UsageDayAdmin",
+    "UsageEventAdmin",
+    "UsageLifetimeAdmin",
+    "UsageQuarterAdmin",
+)

@@ -1,0 +1,1 @@
+"""What gateways report and clients read of their usage."""

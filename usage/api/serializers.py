@@ -1,0 +1,138 @@
+"""The shapes of what clients read of their usage, and of what they ask an estimate for."""
+
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from core.api.money_fields import InstantField, NanosTextField, UsdTextField
+from usage.selectors import PriceVersion, UsageEvent
+from usage.services.estimates import Estimate
+
+QUANTITY_MAX: Final = 2**31
+"""The same bound as an event's quantities have."""
+
+
+class RecentEventSerializer(serializers.Serializer[UsageEvent]):
+    """One call, as a person looks through their history."""
+
+    id = serializers.CharField(source="event_id", help_text="The id under which the gateway reported it.")
+    created_at = InstantField()
+    model_id = serializers.CharField(source="model.code")
+    model_name = serializers.CharField(source="model.name")
+    api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="", help_text="Empty where the call named no key.")
+    total_tokens = serializers.IntegerField()
+    cost_str = UsdTextField(source="charged_nanos", help_text="What was charged, in exact dollars.")
+    status = serializers.ChoiceField(choices=("success", "failed", "refunded"))
+
+
+class RecentUsageSerializer(serializers.Serializer[Any]):
+    """Some calls, newest first."""
+
+    items = RecentEventSerializer(many=True)
+    next_cursor = serializers.CharField(allow_blank=True, help_text="Where to go on; empty at the end.")
+    has_more = serializers.BooleanField()
+
+
+class EventSerializer(serializers.Serializer[UsageEvent]):
+    """One usage event as it was booked."""
+
+    event_id = serializers.CharField()
+    account = serializers.CharField(source="account.public_id")
+    api_key = serializers.CharField(source="api_key.public_id", read_only=True, default=None, allow_null=True)
+    api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="")
+    model = serializers.CharField(source="model.code")
+    status = serializers.ChoiceField(choices=("success", "failed"))
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cache_read_tokens = serializers.IntegerField()
+    cache_write_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    requests = serializers.IntegerField()
+    images = serializers.IntegerField()
+    seconds = serializers.IntegerField()
+    price_version = serializers.IntegerField(source="price_version_id")
+    cost_nanos = NanosTextField(help_text="By the price book: what was charged, and what the operator bears.")
+    cost_usd = UsdTextField(source="cost_nanos")
+    charged_nanos = NanosTextField()
+    charged_usd = UsdTextField(source="charged_nanos")
+    absorbed_nanos = NanosTextField()
+    endpoint = serializers.CharField(allow_blank=True)
+    metadata = serializers.DictField(allow_null=True)
+    occurred_at = InstantField()
+    created_at = InstantField()
+
+
+class PriceSerializer(serializers.Serializer[int]):
+    """One price."""
+
+    nanos = NanosTextField(source="*")
+    usd = UsdTextField(source="*")
+
+
+class TokenPricesSerializer(serializers.Serializer[PriceVersion]):
+    """Per million tokens. The classes are disjoint: cached tokens are not also input, reasoning not also output."""
+
+    input = PriceSerializer(source="input_nanos_per_million")
+    output = PriceSerializer(source="output_nanos_per_million")
+    cache_read = PriceSerializer(source="cache_read_nanos_per_million")
+    cache_write = PriceSerializer(source="cache_write_nanos_per_million")
+    reasoning = PriceSerializer(source="reasoning_nanos_per_million")
+
+
+class UnitPricesSerializer(serializers.Serializer[PriceVersion]):
+    """Per unit."""
+
+    request = PriceSerializer(source="request_nanos")
+    image = PriceSerializer(source="image_nanos")
+    second = PriceSerializer(source="second_nanos")
+
+
+class ModelSerializer(serializers.Serializer[PriceVersion]):
+    """One model and the price of it that is in force."""
+
+    code = serializers.CharField(source="model.code", help_text="The name to use in events and estimates.")
+    name = serializers.CharField(source="model.name")
+    provider = serializers.CharField(source="model.provider", allow_blank=True)
+    price_version = serializers.IntegerField(source="pk")
+    effective_at = InstantField()
+    per_million_tokens = TokenPricesSerializer(source="*")
+    per_unit = UnitPricesSerializer(source="*")
+    multiplier_bp = serializers.IntegerField(help_text="Applied to the sum; 10,000 is 1.")
+
+
+class PriceBookSerializer(serializers.Serializer[Any]):
+    """The price book in force."""
+
+    items = ModelSerializer(many=True)
+
+
+class EstimateInputSerializer(serializers.Serializer[Any]):
+    """A call to be priced: the quantities of a usage event."""
+
+    model = serializers.CharField(max_length=128)
+    account = serializers.CharField(max_length=32, required=False, help_text="For platform keys: whose call it would be.")
+    input_tokens = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=0)
+    output_tokens = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=0)
+    cache_read_tokens = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=0)
+    cache_write_tokens = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=0)
+    reasoning_tokens = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=0)
+    requests = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=1)
+    images = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=0)
+    seconds = serializers.IntegerField(min_value=0, max_value=QUANTITY_MAX, default=0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A misspelt class of tokens must not be left out of the price in silence."""
+        unknown = sorted(set(self.initial_data) - set(self.fields))
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(unknown, "There is no such field."), code="unknown_field")
+        return attrs
+
+
+class EstimateSerializer(serializers.Serializer[Estimate]):
+    """What the call would cost now."""
+
+    model = serializers.CharField()
+    price_version = serializers.IntegerField()
+    cost_nanos = NanosTextField()
+    cost_usd = UsdTextField(source="cost_nanos")

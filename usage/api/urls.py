@@ -1,0 +1,14 @@
+"""Paths of usage."""
+
+from django.urls import path
+
+from usage.api.ingest import UsageEventsView
+from usage.api.views import EstimateView, ModelsView, RecentUsageView, UsageEventView
+
+urlpatterns = [
+    path("api-account/user/usage/recent", RecentUsageView.as_view(), name="user-usage-recent"),
+    path("v1/usage/events", UsageEventsView.as_view(), name="usage-events"),
+    path("v1/usage/events/<path:event_id>", UsageEventView.as_view(), name="usage-event"),
+    path("v1/models", ModelsView.as_view(), name="models"),
+    path("v1/estimate", EstimateView.as_view(), name="estimate"),
+]

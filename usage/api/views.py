@@ -1,0 +1,98 @@
+"""Usage and prices as clients read them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.access import account_of, caller_of, require_scope
+from accounts.api.parameters import ACCOUNT_PARAMETERS, cursor_parameters
+from accounts.selectors import Scope
+from core import clock
+from core.api.pagination import decode_cursor, encode_cursor, read_limit
+from core.api.views import ApiView, read_body
+from usage.api.serializers import (
+    EstimateInputSerializer,
+    EstimateSerializer,
+    EventSerializer,
+    PriceBookSerializer,
+    RecentUsageSerializer,
+)
+from usage.rating import Quantities
+from usage.selectors import Position, get_event, list_recent_events, prices_in_force
+from usage.services.estimates import estimate_cost
+
+_RECENT: Final = "usage/recent"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class RecentUsageView(ApiView):
+    @extend_schema(
+        operation_id="user_usage_recent",
+        tags=["usage & billing"],
+        parameters=[*ACCOUNT_PARAMETERS, *cursor_parameters(default=20)],
+        responses=RecentUsageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """The newest calls first; a cursor goes on where the page before ended, whatever arrives meanwhile."""
+        account = account_of(request, scope=Scope.USAGE_READ)
+        limit = read_limit(request.query_params, default=20)
+        before = _read_cursor(request.query_params.get("cursor", ""), account.pk)
+        page = list_recent_events(account_id=account.pk, before=before, limit=limit)
+        next_cursor = "" if page.next is None else _write_cursor(page.next, account.pk)
+        answer = {"items": page.items, "next_cursor": next_cursor, "has_more": page.next is not None}
+        return self.success(RecentUsageSerializer(answer).data)
+
+
+class UsageEventView(ApiView):
+    @extend_schema(
+        operation_id="usage_event",
+        tags=["v1"],
+        parameters=[*ACCOUNT_PARAMETERS],
+        responses=EventSerializer,
+    )
+    def get(self, request: Request, event_id: str) -> Response:
+        """One usage event, by the id under which it was reported."""
+        account = account_of(request, scope=Scope.USAGE_READ)
+        return self.success(EventSerializer(get_event(account_id=account.pk, event_id=event_id)).data)
+
+
+class ModelsView(ApiView):
+    @extend_schema(operation_id="models", tags=["v1"], responses=PriceBookSerializer)
+    def get(self, request: Request) -> Response:
+        """The price book in force: every listed model with its prices, in nanos and in dollars."""
+        require_scope(caller_of(request), Scope.USAGE_READ)
+        listed = [price for price in prices_in_force(clock.now()) if price.model.is_listed]
+        return self.success(PriceBookSerializer({"items": listed}).data)
+
+
+class EstimateView(ApiView):
+    error_statuses: ClassVar[tuple[int, ...]] = (503,)
+
+    @extend_schema(
+        operation_id="estimate",
+        tags=["v1"],
+        request=EstimateInputSerializer,
+        responses=EstimateSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """What a call would cost by the price in force. Books nothing; a model without a price is refused."""
+        asked = read_body(EstimateInputSerializer, request)
+        account_of(request, scope=Scope.USAGE_READ, named=asked.pop("account", None))
+        estimate = estimate_cost(model=asked.pop("model"), used=Quantities(**asked), now=clock.now())
+        return self.success(EstimateSerializer(estimate).data)
+
+
+def _read_cursor(text: str, account_id: int) -> Position | None:
+    if not text:
+        return None
+    microseconds, event = decode_cursor(text, account_id=account_id, endpoint=_RECENT)
+    return Position(_EPOCH + int(microseconds) * _MICROSECOND, int(event))
+
+
+def _write_cursor(position: Position, account_id: int) -> str:
+    microseconds = (position.created_at - _EPOCH) // _MICROSECOND
+    return encode_cursor((microseconds, position.id), account_id=account_id, endpoint=_RECENT)

@@ -1,0 +1,69 @@
+"""Usage events: what a gateway reported, and what it cost."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class EventStatus(models.TextChoices):
+    """How the call ended."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class UsageEvent(models.Model):
+    """
+    One reported call, once per (account, event_id) for ever. Written by ingest; what was reported never changes.
+
+    `cost_nanos` is what the price book says, `charged_nanos` what the customer pays, `absorbed_nanos` what the operator bears:
+    cost = charged + absorbed, and charged > 0 means exactly one ledger entry (source_type `usage_event`, source_id the event_id).
+    `fingerprint` tells a repeat from another event under the same id. `local_date` is the day it is counted under, in the zone
+    the account had. The database's primary key is `(account, created_at, id)`, the order in which lists page.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey("accounts.Account", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    event_id = models.CharField(max_length=128, db_collation="C")
+    fingerprint = models.UUIDField()
+    api_key = models.ForeignKey(
+        "accounts.ApiKey", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
+    )
+    model = models.ForeignKey("usage.AiModel", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    price_version = models.ForeignKey(
+        "usage.PriceVersion", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    status = models.CharField(max_length=8, choices=EventStatus.choices)
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    cache_read_tokens = models.BigIntegerField()
+    cache_write_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    requests = models.BigIntegerField()
+    images = models.BigIntegerField()
+    seconds = models.BigIntegerField()
+    cost_nanos = models.BigIntegerField()
+    charged_nanos = models.BigIntegerField()
+    absorbed_nanos = models.BigIntegerField(default=0)
+    endpoint = models.CharField(max_length=64, blank=True)
+    metadata = models.JSONField(null=True)
+    local_date = models.DateField()
+    occurred_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "usage_event"
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=EventStatus.values), name="event_status_known"),
+            models.CheckConstraint(
+                condition=Q(charged_nanos__gte=0, absorbed_nanos__gte=0, cost_nanos=F("charged_nanos") + F("absorbed_nanos")),
+                name="event_cost_is_charged_and_absorbed",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"event {self.account_id}/{self.event_id}"
+
+    @property
+    def total_tokens(self) -> int:
+        """The sum of the five disjoint classes."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens + self.reasoning_tokens

@@ -1,0 +1,92 @@
+"""What a call costs: one pure function over integers, called once per event. SQL never prices."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from usage.errors import CostOutOfRange
+
+MAX_EVENT_COST_NANOS: Final = 10**15
+"""$1M. More than that is a mistake, and is refused."""
+
+TOKENS_PER_PRICE: Final = 10**6
+BASIS_POINTS: Final = 10**4
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """One price version. Tokens in nanos per million, units in nanos each; `multiplier_bp` 10,000 is 1."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    reasoning: int
+    request: int
+    image: int
+    second: int
+    multiplier_bp: int
+
+
+class Used(Protocol):
+    """
+    What was used: a reported event, or a stored one. The five token classes are disjoint: cached tokens are not also input,
+    reasoning not also output.
+    """
+
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def cache_read_tokens(self) -> int: ...
+    @property
+    def cache_write_tokens(self) -> int: ...
+    @property
+    def reasoning_tokens(self) -> int: ...
+    @property
+    def requests(self) -> int: ...
+    @property
+    def images(self) -> int: ...
+    @property
+    def seconds(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """Quantities that no event holds yet: an estimate's."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    requests: int = 1
+    images: int = 0
+    seconds: int = 0
+
+
+def rate(prices: Prices, used: Used) -> int:
+    """
+    The cost in nanos: `half_even((Σ tokens·price + 10⁶·Σ units·price) · multiplier_bp / 10¹⁰)`, rounded once.
+
+    Raises CostOutOfRange above `MAX_EVENT_COST_NANOS`.
+    """
+    tokens = (
+        used.input_tokens * prices.input
+        + used.output_tokens * prices.output
+        + used.cache_read_tokens * prices.cache_read
+        + used.cache_write_tokens * prices.cache_write
+        + used.reasoning_tokens * prices.reasoning
+    )
+    units = used.requests * prices.request + used.images * prices.image + used.seconds * prices.second
+    cost = half_even((tokens + TOKENS_PER_PRICE * units) * prices.multiplier_bp, TOKENS_PER_PRICE * BASIS_POINTS)
+    if cost > MAX_EVENT_COST_NANOS:
+        raise CostOutOfRange("This event would cost more than $1,000,000; check its quantities.")
+    return cost
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """Exact division of a non-negative by a positive integer, ties to the even neighbour."""
+    quotient, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))

@@ -1,0 +1,34 @@
+"""Metering's invariants: events against entries, prices and roll-ups. Rating is recomputed in Python, the one place that prices."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from django.db.models import Max
+
+from core.verification import Check, sql_checks
+from usage.models import PriceVersion, UsageEvent
+from usage.rating import rate
+
+_CHUNK: Final = 5_000
+
+
+def last_account() -> int:
+    """The highest account id that any event names; 0 where there is none."""
+    return UsageEvent.objects.aggregate(last=Max("account_id"))["last"] or 0
+
+
+def find_misrated(low: int, high: int) -> Iterator[tuple[int, str]]:
+    """Events whose cost is not what `rate()` says by the version they name. Streams; memory does not grow with the history."""
+    versions = {version.pk: version.rates for version in PriceVersion.objects.all()}
+    events = UsageEvent.objects.filter(account_id__gte=low, account_id__lte=high)
+    for event in events.iterator(chunk_size=_CHUNK):
+        prices = versions.get(event.price_version_id)
+        if prices is None or rate(prices, event) != event.cost_nanos:
+            yield event.account_id, f"event {event.event_id} cost {event.cost_nanos}, which is not its rating"
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    *sql_checks(Path(__file__).resolve().parent / "sql" / "checks"),
+    Check(7, "events cost what rating says", find_misrated),
+)

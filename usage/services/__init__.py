@@ -1,0 +1,1 @@
+"""Everything that writes usage: the price book, and ingest."""

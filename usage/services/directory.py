@@ -1,0 +1,65 @@
+"""Which account and key a public id means, remembered for half a minute, so that a warm batch asks nothing."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Generic, TypeVar
+
+from accounts.selectors import AccountRef, KeyRef, find_account_refs, find_key_refs
+from credits.services.wallets import ensure_wallets
+
+REMEMBER_SECONDS: Final = 30.0
+"""Ids never change hands; only an account's zone can be this late, and a zone is announced for a midnight."""
+REMEMBER_MAX: Final = 200_000
+
+RefT = TypeVar("RefT")
+
+
+@dataclass(slots=True)
+class Memory(Generic[RefT]):
+    """
+    What was found, by public id, with when. Unknown ids are never remembered: guessing must not fill memory.
+
+    `welcome` is called once with what is found for the first time, before anybody else can see it.
+    """
+
+    find: Callable[[Collection[str]], dict[str, RefT]]
+    welcome: Callable[[list[RefT], datetime], None]
+    found: dict[str, tuple[float, RefT]] = field(default_factory=dict)
+
+    def resolve(self, public_ids: set[str], now: datetime) -> dict[str, RefT]:
+        """Those of the ids that exist; at most one query, none where all are warm."""
+        oldest = time.monotonic() - REMEMBER_SECONDS
+        known = {public_id: kept[1] for public_id in public_ids if (kept := self.found.get(public_id)) is not None and kept[0] > oldest}
+        missing = public_ids - known.keys()
+        return known | self._look_up(missing, now) if missing else known
+
+    def forget(self) -> None:
+        """Ask again at the next use."""
+        self.found.clear()
+
+    def _look_up(self, missing: set[str], now: datetime) -> dict[str, RefT]:
+        if len(self.found) > REMEMBER_MAX:
+            self.found.clear()
+        refs = self.find(missing)
+        self.welcome([ref for public_id, ref in refs.items() if public_id not in self.found], now)
+        asked_at = time.monotonic()
+        self.found.update({public_id: (asked_at, ref) for public_id, ref in refs.items()})
+        return refs
+
+
+def _give_wallets(accounts: list[AccountRef], now: datetime) -> None:
+    if accounts:
+        ensure_wallets([account.id for account in accounts], now=now)
+
+
+def _nothing(_keys: list[KeyRef], _now: datetime) -> None:
+    return None
+
+
+ACCOUNTS: Final = Memory[AccountRef](find_account_refs, _give_wallets)
+"""Accounts that exist, each with a wallet by the time it is seen here."""
+
+KEYS: Final = Memory[KeyRef](find_key_refs, _nothing)
+"""Customers' keys that exist, revoked ones too: their usage happened."""

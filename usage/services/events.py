@@ -1,0 +1,159 @@
+"""The shape of a reported event, decoded one by one, so that a bad one sinks nothing."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from core.errors import InvalidInput
+
+EVENTS_MAX: Final = 5_000
+METADATA_MAX_BYTES: Final = 2_048
+
+PrintableId = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}(?![\s\S])")]
+PublicId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?![\s\S])")]
+ModelCode = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}(?![\s\S])")]
+Endpoint = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{0,64}(?![\s\S])")]
+Quantity = Annotated[int, Meta(ge=0, le=2**31)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Flat = str | int | float | bool | None
+
+
+class ReportedEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    One call as a gateway reports it. The five token classes are disjoint; the sender converts.
+
+    `account` and `api_key` are public ids, never secrets. `requests` counts 1 where it is not given. `metadata` is flat.
+    """
+
+    event_id: PrintableId
+    account: PublicId
+    model: ModelCode
+    status: Literal["success", "failed"] = "success"
+    api_key: PublicId | None = None
+    input_tokens: Quantity = 0
+    output_tokens: Quantity = 0
+    cache_read_tokens: Quantity = 0
+    cache_write_tokens: Quantity = 0
+    reasoning_tokens: Quantity = 0
+    requests: Quantity = 1
+    images: Quantity = 0
+    seconds: Quantity = 0
+    occurred_at: Instant | None = None
+    endpoint: Endpoint = ""
+    hold: PrintableId | None = None
+    metadata: dict[str, Flat] | None = None
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why one event was not booked: its place in the request, its id where it could be read, a stable code, what to do."""
+
+    index: int
+    event_id: str | None
+    code: str
+    message: str
+
+
+class IngestAnswer(msgspec.Struct, frozen=True):
+    """What became of a batch: `accepted` + `duplicates` + the rejected make its length."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejection]
+
+
+_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_EVENT: Final = msgspec.json.Decoder(ReportedEvent)
+_CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
+_MARK: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[][{},"]', re.DOTALL)
+"""A string, or what stands between strings and shapes the body; a quotation mark alone opens a string that never ends."""
+
+
+def split_body(body: bytes) -> list[msgspec.Raw]:
+    """
+    The items of a batch, still undecoded.
+
+    Raises InvalidInput: `malformed_json`, `empty_batch`, `too_many_events`.
+    """
+    try:
+        items = _ITEMS.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        items = _cut(body)
+        if not items:
+            message = f"The body must be a JSON array of events: {error}."
+            raise InvalidInput(message[:300], code="malformed_json") from error
+    if not items:
+        raise InvalidInput("Send at least one event.", code="empty_batch")
+    if len(items) > EVENTS_MAX:
+        raise InvalidInput(f"Send at most {EVENTS_MAX} events at once; split the batch.", code="too_many_events")
+    return items
+
+
+def decode_event(item: msgspec.Raw) -> ReportedEvent:
+    """
+    One event, checked.
+
+    Raises InvalidInput: `malformed_event` (not JSON or not UTF-8), `invalid_event` (a field is missing, unknown or out of range).
+    """
+    try:
+        event = _EVENT.decode(item)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{error}."[:300], code="invalid_event") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"This item is not valid JSON in UTF-8: {error}."[:300], code="malformed_event") from error
+    if event.metadata is not None:
+        _check_metadata(event.metadata)
+    return event if event.occurred_at is None or event.occurred_at.tzinfo is UTC else _in_utc(event, event.occurred_at)
+
+
+def canonical(event: ReportedEvent) -> bytes:
+    """The event's content in one form, whatever order or spelling it came in: equal bytes are the same report."""
+    return _CANONICAL.encode(event)
+
+
+def metadata_text(metadata: dict[str, Flat] | None) -> str | None:
+    """Metadata as compact JSON."""
+    return _CANONICAL.encode(metadata).decode() if metadata else None
+
+
+def _cut(body: bytes) -> list[msgspec.Raw]:
+    """
+    The items of an array that holds something which is not JSON (NaN, half a surrogate pair, a raw control character, too many
+    brackets): cut at the commas outside of strings and brackets, so that it is one item that is bad and not the batch.
+
+    Nothing where the body is no array, or an item is empty: its sender has lost the thread.
+    """
+    array = body.strip()
+    depth, start, items = 0, 1, []
+    if not array.startswith(b"["):
+        return []
+    for mark in _MARK.finditer(array):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(mark[0], 0)
+        ends = depth == 0 and mark[0] == b"]"
+        if mark[0] == b'"' or (depth == 0) is not ends or (ends and mark.end() != len(array)):
+            return []
+        if ends or (depth == 1 and mark[0] == b","):
+            items.append(array[start : mark.start()].strip())
+            start = mark.end()
+    return [msgspec.Raw(item) for item in items] if depth == 0 and all(items) else []
+
+
+def _in_utc(event: ReportedEvent, occurred_at: datetime) -> ReportedEvent:
+    """
+    One instant is one content, in whatever zone it was written.
+
+    The first and the last day of the calendar have no UTC in every zone: staging refuses them for their age.
+    """
+    try:
+        return msgspec.structs.replace(event, occurred_at=occurred_at.astimezone(UTC))
+    except OverflowError:
+        return event
+
+
+def _check_metadata(metadata: dict[str, Flat]) -> None:
+    if len(_CANONICAL.encode(metadata)) > METADATA_MAX_BYTES:
+        raise InvalidInput(f"metadata must be at most {METADATA_MAX_BYTES} bytes of JSON.", code="invalid_event")
+    if any("\0" in text for pair in metadata.items() for text in pair if isinstance(text, str)):
+        raise InvalidInput("metadata must not hold NUL characters.", code="invalid_event")

@@ -1,0 +1,140 @@
+"""
+The hot path: a batch of usage events, booked exactly once each, in a fixed few statements.
+
+Decode each item by itself, price it in integers, COPY what is good into a temporary table, then let the ledger post it. A bad
+event never sinks the good ones, and nothing is asked of the database per event.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from core.errors import BillingError
+from credits.services.batches import EventStatements, post_batch
+from usage.services.directory import ACCOUNTS, KEYS
+from usage.services.events import IngestAnswer, Rejection, ReportedEvent, decode_event, split_body
+from usage.services.price_book import PRICE_BOOK
+from usage.services.staging import COLUMNS, Reference, Staged, stage_event
+
+_SQL: Final = Path(__file__).resolve().parent.parent / "sql"
+_STAGE: Final = (_SQL / "stage.sql").read_text()
+_KNOWN: Final = (_SQL / "known_events.sql").read_text()
+_COUNT: Final = (_SQL / "count_events.sql").read_text()
+_STATEMENTS: Final = EventStatements(insert=(_SQL / "insert_events.sql").read_text(), delete=(_SQL / "delete_events.sql").read_text())
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is known of a batch so far: the first event of each id, later ones under the same id, and what was refused."""
+
+    first: dict[tuple[int, str], Staged] = field(default_factory=dict)
+    repeats: list[tuple[Staged, Staged]] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+    def add(self, staged: Staged) -> None:
+        """Keep an event, or note it as a repeat of one in this batch."""
+        first = self.first.setdefault((staged.account_id, staged.event_id), staged)
+        if first is not staged:
+            self.repeats.append((staged, first))
+
+    def reject(self, index: int, event_id: str | None, code: str, message: str) -> None:
+        """Refuse one event, alone."""
+        self.rejected.append(Rejection(index, event_id, code, message))
+
+
+def ingest(body: bytes, *, now: datetime) -> IngestAnswer:
+    """
+    Book a batch of 1 to 5,000 usage events (a JSON array); each (account, event_id) is charged once for ever.
+
+    Raises InvalidInput (the body as a whole is bad), StalePriceBook. What is wrong with one event is told in the answer.
+    """
+    batch = _Batch()
+    events = _decode(split_body(body), batch)
+    _stage(events, batch, now)
+    with transaction.atomic(), connection.cursor() as cursor:
+        known, refused = _post(cursor, list(batch.first.values()), now)
+    return _answer(batch, known, set(refused))
+
+
+def _decode(items: list[msgspec.Raw], batch: _Batch) -> list[tuple[int, ReportedEvent]]:
+    events = []
+    for index, item in enumerate(items):
+        try:
+            events.append((index, decode_event(item)))
+        except BillingError as error:
+            batch.reject(index, _readable_id(item), error.stable_code, error.message)
+    return events
+
+
+def _stage(events: list[tuple[int, ReportedEvent]], batch: _Batch, now: datetime) -> None:
+    known = Reference(
+        now=now,
+        book=PRICE_BOOK.current(now),
+        accounts=ACCOUNTS.resolve({event.account for _, event in events}, now),
+        keys=KEYS.resolve({event.api_key for _, event in events if event.api_key is not None}, now),
+    )
+    for index, event in events:
+        try:
+            batch.add(stage_event(index, event, known))
+        except BillingError as error:
+            batch.reject(index, event.event_id, error.stable_code, error.message)
+
+
+def _post(cursor: CursorWrapper, staged: list[Staged], now: datetime) -> tuple[dict[int, str], list[int]]:
+    """Positions that were known before, with their fingerprints, and positions the ledger refused."""
+    if not staged:
+        return {}, []
+    cursor.execute(_STAGE)
+    with cursor.copy(f"COPY staged_event ({COLUMNS}) FROM STDIN") as copy:
+        copy.write("".join(event.line for event in staged))
+    refused = post_batch(cursor, _STATEMENTS, now=now)
+    cursor.execute(_COUNT)
+    return _known(cursor, staged, refused), refused
+
+
+def _known(cursor: CursorWrapper, staged: list[Staged], refused: list[int]) -> dict[int, str]:
+    cursor.execute("SELECT count(*) FROM fresh_charge")
+    (fresh,) = cursor.fetchone() or (0,)
+    if fresh + len(refused) == len(staged):
+        return {}
+    cursor.execute(_KNOWN)
+    return {position: fingerprint.hex for position, fingerprint in cursor.fetchall()}
+
+
+def _answer(batch: _Batch, known: dict[int, str], refused: set[int]) -> IngestAnswer:
+    accepted = duplicates = 0
+    firsts = [(event, event) for event in batch.first.values()]
+    for event, first in firsts + batch.repeats:
+        stored = known.get(first.position, first.fingerprint)
+        if first.position in refused:
+            batch.reject(event.position, event.event_id, "spent_out_of_range", "This account has spent all that can be counted.")
+        elif event.fingerprint != stored:
+            message = "This event_id is known with other content; an event is never rewritten. Use a new event_id."
+            batch.reject(event.position, event.event_id, "event_id_conflict", message)
+        elif event is first and first.position not in known:
+            accepted += 1
+        else:
+            duplicates += 1
+    batch.rejected.sort(key=lambda rejection: rejection.index)
+    return IngestAnswer(accepted, duplicates, batch.rejected)
+
+
+class _OnlyId(msgspec.Struct):
+    event_id: str | None = None
+
+
+_ONLY_ID: Final = msgspec.json.Decoder(_OnlyId)
+
+
+def _readable_id(item: msgspec.Raw) -> str | None:
+    """The id of an event that could not be read whole, where it can be told, so that its sender finds it."""
+    try:
+        event_id = _ONLY_ID.decode(item).event_id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if event_id is None else event_id[:128]

@@ -1,0 +1,130 @@
+"""Prices a batch and writes it as COPY text: one line per event, built without a copy of anything."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from accounts.selectors import AccountRef, KeyRef, zone_at
+from core.errors import InvalidInput
+from usage.rating import rate
+from usage.services.events import ReportedEvent, canonical, metadata_text
+from usage.services.price_book import PriceBook
+
+FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+PAST_TOLERANCE: Final = timedelta(days=90)
+
+_NULL: Final = r"\N"
+
+COLUMNS: Final = (
+    "position, account_id, event_id, fingerprint, api_key_id, model_id, price_version_id, status, input_tokens, output_tokens,"
+    " cache_read_tokens, cache_write_tokens, reasoning_tokens, requests, images, seconds, cost_nanos, endpoint, metadata, local_date,"
+    " occurred_at"
+)
+
+
+class Staged(msgspec.Struct, frozen=True, gc=False):
+    """One event ready to be written: whose, under which id, its content's fingerprint (hex), and its COPY line."""
+
+    position: int
+    account_id: int
+    event_id: str
+    fingerprint: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a batch is priced and placed by."""
+
+    now: datetime
+    book: PriceBook
+    accounts: dict[str, AccountRef]
+    keys: dict[str, KeyRef]
+
+
+def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged:
+    """
+    Price one event and place it in its account.
+
+    Raises BillingError: unknown_account, unknown_api_key, unknown_hold, unknown_model, unpriced_model, cost_out_of_range,
+    occurred_at_in_future, occurred_at_too_old.
+    """
+    account = _account_of(event, known)
+    key = _key_of(event, account, known)
+    _refuse_hold(event)
+    occurred_at = _occurred_at(event, known.now)
+    priced = known.book.in_force(event.model, min(occurred_at, known.now))
+    cost = rate(priced.prices, event)
+    fingerprint = hashlib.blake2b(canonical(event), digest_size=16).hexdigest()
+    place = f"{position}\t{account.id}\t{_text(event.event_id)}\t{fingerprint}\t{_null(key)}\t{priced.model_id}\t{priced.version_id}"
+    when = f"{local_date(account, occurred_at)}\t{occurred_at}"
+    return Staged(
+        position,
+        account.id,
+        event.event_id,
+        fingerprint,
+        f"{place}\t{_reported(event)}\t{cost}\t{_free(event)}\t{when}\n",
+    )
+
+
+def local_date(account: AccountRef, instant: datetime) -> date:
+    """The account's calendar day at an instant, in the zone it has then."""
+    zone = zone_at(account, instant)
+    return instant.date() if zone == "UTC" else instant.astimezone(ZoneInfo(zone)).date()
+
+
+def _account_of(event: ReportedEvent, known: Reference) -> AccountRef:
+    account = known.accounts.get(event.account)
+    if account is None:
+        raise InvalidInput("There is no such account.", code="unknown_account")
+    return account
+
+
+def _key_of(event: ReportedEvent, account: AccountRef, known: Reference) -> int | None:
+    if event.api_key is None:
+        return None
+    key = known.keys.get(event.api_key)
+    if key is None or key.account_id != account.id:
+        raise InvalidInput("The account has no such API key; send the key's public id.", code="unknown_api_key")
+    return key.id
+
+
+def _refuse_hold(event: ReportedEvent) -> None:
+    if event.hold is not None:
+        raise InvalidInput("There is no such hold; send the event without it.", code="unknown_hold")
+
+
+def _occurred_at(event: ReportedEvent, now: datetime) -> datetime:
+    if event.occurred_at is None:
+        return now
+    occurred_at = event.occurred_at
+    if occurred_at > now + FUTURE_TOLERANCE:
+        raise InvalidInput("occurred_at is in the future; check the sender's clock.", code="occurred_at_in_future")
+    if occurred_at < now - PAST_TOLERANCE:
+        raise InvalidInput("occurred_at is more than 90 days ago; book it by an adjustment.", code="occurred_at_too_old")
+    return occurred_at
+
+
+def _reported(event: ReportedEvent) -> str:
+    return (
+        f"{event.status}\t{event.input_tokens}\t{event.output_tokens}\t{event.cache_read_tokens}\t{event.cache_write_tokens}\t"
+        f"{event.reasoning_tokens}\t{event.requests}\t{event.images}\t{event.seconds}"
+    )
+
+
+def _free(event: ReportedEvent) -> str:
+    metadata = metadata_text(event.metadata)
+    return f"{_text(event.endpoint)}\t{_NULL if metadata is None else _text(metadata)}"
+
+
+def _text(value: str) -> str:
+    """COPY's one escape that an id, an endpoint or compact JSON can need: none of them holds a raw control character."""
+    return value.replace("\\", "\\\\") if "\\" in value else value
+
+
+def _null(value: int | None) -> int | str:
+    return _NULL if value is None else value
