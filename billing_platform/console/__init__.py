@@ -1,0 +1,1 @@
+"""The operators' rooms: the admin site, its dashboard and navigation."""

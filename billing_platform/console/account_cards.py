@@ -1,0 +1,152 @@
+"""What an account's page shows beside its own fields: the wallet, and the newest of all that belongs to the account."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.http import HttpRequest
+
+from accounts.selectors import list_api_keys, list_members
+from billing_platform.console.cards import Card, Row
+from core.console.pages import ACCOUNT_FILTER
+from core.console.shown import amount, copyable, link, list_url, page_url, shortened
+from core.models import AuditRecord
+from credits.admin.grants import grant_state
+from credits.admin.work import newest_grants
+from credits.selectors import list_entries
+from credits.services.wallets import WalletView, read_wallet
+from usage.selectors import list_recent_events
+
+LATEST: Final = 8
+"""Rows of each kind on the page; the full lists are one press away."""
+
+
+@dataclass(frozen=True)
+class AccountPage:
+    """What this operator may see of an account; no wallet where they may not view wallets."""
+
+    wallet: WalletView | None
+    cards: list[Card]
+
+    @property
+    def wallet_lines(self) -> list[tuple[str, object, bool]]:
+        """The wallet's sums: a word, the amount, whether somebody should look at it."""
+        wallet = self.wallet
+        if wallet is None:
+            return []
+        return [
+            ("Balance", amount(wallet.balance_nanos), wallet.balance_nanos < 0),
+            ("Available", amount(wallet.available_nanos), False),
+            ("Reserved", amount(wallet.reserved_nanos), False),
+            ("Lapsing", amount(wallet.lapsing_nanos), False),
+            ("Frozen", amount(wallet.frozen_nanos), wallet.frozen_nanos > 0),
+            ("Debt", amount(wallet.debt_nanos), wallet.debt_nanos > 0),
+            ("Spent in all", amount(wallet.spent_nanos), False),
+            ("Entries", f"{wallet.entries:,}", False),
+        ]
+
+
+def account_page(request: HttpRequest, account_id: int, *, now: datetime) -> AccountPage:
+    """Gather the page by what this operator may view. Books what is due on the wallet first."""
+    may = request.user.has_perm
+    wallet = read_wallet(account_id=account_id, now=now) if may("credits.view_wallet") else None
+    return AccountPage(wallet, [build(account_id) for permission, build in CARDS if may(permission)])
+
+
+def latest_entries(account_id: int) -> Card:
+    """The newest movements."""
+    page = list_entries(account_id=account_id, kinds=None, entry_type=None, since=None, until=None, limit=LATEST, offset=0)
+    rows: list[Row] = [
+        (
+            link(page_url("credits_ledgerentry", row.pk), row.seq),
+            row.get_kind_display(),
+            amount(row.amount_nanos),
+            amount(row.balance_after_nanos),
+            row.created_at,
+        )
+        for row in page.items
+    ]
+    headings = ("Entry", "Kind", "Amount", "Balance after", "Booked")
+    return Card("Latest entries", _list("credits_ledgerentry", account_id), headings, rows, "No entry yet.", is_wide=True)
+
+
+def latest_grants(account_id: int) -> Card:
+    """The newest lots of credits."""
+    rows: list[Row] = [
+        (
+            link(page_url("credits_grant", row.pk), row.get_kind_display()),
+            row.category,
+            amount(row.amount_nanos),
+            amount(row.remaining_nanos),
+            grant_state(row),
+            row.expires_at or "never",
+        )
+        for row in newest_grants(account_id, LATEST)
+    ]
+    headings = ("Grant", "Category", "Amount", "Remaining", "State", "Ends")
+    return Card("Latest grants", _list("credits_grant", account_id), headings, rows, "No grant yet.", is_wide=True)
+
+
+def latest_usage(account_id: int) -> Card:
+    """The newest events."""
+    found = list_recent_events(account_id=account_id, before=None, limit=LATEST)
+    rows: list[Row] = [
+        (
+            copyable(row.event_id, shown=shortened(row.event_id)),
+            row.model,
+            row.status,
+            f"{row.total_tokens:,}",
+            amount(row.charged_nanos),
+            link(page_url("usage_usageevent", row.pk), f"{row.occurred_at:%Y-%m-%d %H:%M:%S} UTC"),
+        )
+        for row in found.items
+    ]
+    headings = ("Event", "Model", "Status", "Tokens", "Charged", "Occurred")
+    return Card("Latest usage", _list("usage_usageevent", account_id), headings, rows, "No usage yet.", is_wide=True)
+
+
+def members(account_id: int) -> Card:
+    """Who belongs to it."""
+    rows: list[Row] = [
+        (link(page_url("accounts_user", row.user_id), row.user), row.role, row.created_at) for row in list_members(account_id)[:LATEST]
+    ]
+    return Card("Members", _list("accounts_membership", account_id), ("Person", "Role", "Since"), rows, "Nobody.")
+
+
+def api_keys(account_id: int) -> Card:
+    """Its newest keys."""
+    rows: list[Row] = [
+        (
+            link(page_url("accounts_apikey", row.pk), row.name),
+            f"{row.prefix}…",
+            ", ".join(row.scopes),
+            row.revoked_at or "live",
+        )
+        for row in list_api_keys(account_id)[:LATEST]
+    ]
+    return Card("API keys", _list("accounts_apikey", account_id), ("Name", "Key", "Scopes", "Revoked"), rows, "No key.")
+
+
+def operators_acts(account_id: int) -> Card:
+    """What operators did to it, and why."""
+    records = AuditRecord.objects.filter(account_id=account_id).select_related("actor").order_by("-id")[:LATEST]
+    rows: list[Row] = [
+        (link(page_url("core_auditrecord", row.pk), row.act), row.actor or "the server", row.reason, row.created_at) for row in records
+    ]
+    url = list_url("core_auditrecord", f"account_id={account_id}")
+    return Card("What operators did", url, ("Act", "Operator", "Reason", "When"), rows, "Nothing.", is_wide=True)
+
+
+CARDS: Final[tuple[tuple[str, Callable[[int], Card]], ...]] = (
+    ("credits.view_ledgerentry", latest_entries),
+    ("credits.view_grant", latest_grants),
+    ("usage.view_usageevent", latest_usage),
+    ("core.view_auditrecord", operators_acts),
+    ("accounts.view_membership", members),
+    ("accounts.view_apikey", api_keys),
+)
+
+
+def _list(app_and_model: str, account_id: int) -> str:
+    return list_url(app_and_model, f"{ACCOUNT_FILTER}={account_id}")

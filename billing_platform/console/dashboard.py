@@ -1,0 +1,109 @@
+"""What an operator sees first: the work, then what goes on. Every query is bounded; no hot table is counted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+
+from django.db.models import Exists, OuterRef, Q, Sum
+from django.http import HttpRequest
+
+from billing_platform.console.cards import Card, Row
+from core import clock
+from core.console.shown import account_link, amount, both, link, list_url, page_url
+from credits.admin.work import newest_entries, wallets_in_debt, wallets_overdue
+from usage.models import AiModel, EventStatus, PriceVersion, UsageQuarter
+
+SHOWN: Final = 6
+LATEST: Final = 10
+
+
+@dataclass(frozen=True)
+class Today:
+    """All usage since midnight UTC, from the quarter-hour roll-ups, as it is written."""
+
+    since: datetime
+    events: str
+    failed: str
+    charged: str
+
+
+def add_work(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's dashboard callback: the cards this operator may see."""
+    now = clock.now()
+    may = request.user.has_perm
+    cards = [build(now) for permission, build in CARDS if may(permission)]
+    today = usage_today(now) if may("usage.view_usagequarter") else None
+    return context | {"cards": cards, "today": today, "as_of": now, "title": "What needs a hand"}
+
+
+def accounts_in_debt(_now: datetime) -> Card:
+    """Who owes us, the largest debt first."""
+    rows: list[Row] = [(account_link(row), amount(row.debt_nanos)) for row in wallets_in_debt(SHOWN + 1)]
+    url = list_url("credits_wallet", "state=in_debt")
+    return _card("Accounts in debt", url, ("Account", "Debt"), rows, "Nobody is in debt.")
+
+
+def overdue_wallets(now: datetime) -> Card:
+    """Wallets on which the sweeper stands still, or fails."""
+    rows: list[Row] = [(account_link(row), row.next_change_at) for row in wallets_overdue(now, SHOWN + 1)]
+    url = list_url("credits_wallet", "state=overdue")
+    return _card("Wallets overdue", url, ("Account", "Was due"), rows, "Everything that was due is booked.")
+
+
+def price_drafts(_now: datetime) -> Card:
+    """Prices that were written and not activated."""
+    drafts = PriceVersion.objects.filter(activated_at=None).select_related("model").order_by("-id")[: SHOWN + 1]
+    rows: list[Row] = [(link(page_url("usage_priceversion", row.pk), row.model), row.effective_at) for row in drafts]
+    url = list_url("usage_priceversion", "state=draft")
+    return _card("Price drafts", url, ("Model", "Meant from"), rows, "No draft waits for activation.")
+
+
+def models_without_price(now: datetime) -> Card:
+    """Models whose usage is refused for want of a price."""
+    priced = PriceVersion.objects.filter(model=OuterRef("pk"), activated_at__isnull=False, effective_at__lte=now)
+    models = AiModel.objects.filter(~Exists(priced)).order_by("-id")[: SHOWN + 1]
+    rows: list[Row] = [(link(page_url("usage_aimodel", row.pk), row.code), row.provider) for row in models]
+    url = list_url("usage_aimodel", "state=unpriced")
+    return _card("Models without a price", url, ("Model", "Provider"), rows, "Every model has a price in force.")
+
+
+def last_entries(_now: datetime) -> Card:
+    """The newest movements of all accounts."""
+    rows: list[Row] = [
+        (
+            row.created_at,
+            account_link(row),
+            row.get_kind_display(),
+            amount(row.amount_nanos),
+            amount(row.balance_after_nanos),
+        )
+        for row in newest_entries(LATEST)
+    ]
+    headings = ("Booked", "Account", "Kind", "Amount", "Balance after")
+    url = list_url("credits_ledgerentry")
+    return Card("Last entries", url, headings, rows, "Nothing was booked yet.", is_wide=True)
+
+
+def usage_today(now: datetime) -> Today:
+    """Sums of today's quarter-hours over all accounts."""
+    midnight = datetime.combine(now.astimezone(UTC).date(), time.min, tzinfo=UTC)
+    sums = UsageQuarter.objects.filter(starts_at__gte=midnight, starts_at__lt=midnight + timedelta(days=1)).aggregate(
+        all_events=Sum("events", default=0),
+        failed_events=Sum("events", filter=Q(status=EventStatus.FAILED), default=0),
+        charged_nanos=Sum("cost_nanos", default=0),
+    )
+    return Today(midnight, f"{sums['all_events']:,}", f"{sums['failed_events']:,}", both(int(sums["charged_nanos"])))
+
+
+CARDS: Final[tuple[tuple[str, Callable[[datetime], Card]], ...]] = (
+    ("credits.view_wallet", accounts_in_debt),
+    ("credits.view_wallet", overdue_wallets),
+    ("usage.view_priceversion", price_drafts),
+    ("usage.view_aimodel", models_without_price),
+    ("credits.view_ledgerentry", last_entries),
+)
+
+
+def _card(title: str, url: str, headings: tuple[str, ...], rows: list[Row], nothing: str) -> Card:
+    return Card(title, url, headings, rows[:SHOWN], nothing, is_work=True, has_more=len(rows) > SHOWN)

@@ -1,0 +1,40 @@
+"""Who may do what among operators: three roles, made by `manage.py load_roles`."""
+
+from typing import Final
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+VIEWED_APPS: Final = ("core", "accounts", "credits", "usage")
+ROLES: Final[dict[str, tuple[str, ...]]] = {
+    "support": (),
+    "billing operations": (
+        "accounts.freeze_account",
+        "usage.add_aimodel",
+        "usage.change_aimodel",
+        "usage.add_priceversion",
+        "usage.change_priceversion",
+        "usage.delete_priceversion",
+    ),
+    "finance": ("credits.adjust_balance", "usage.activate_priceversion"),
+}
+"""Beyond viewing everything, which all may. Platform keys are for superusers: one posts usage for any account."""
+
+
+def load_roles() -> list[str]:
+    """
+    Make the roles, or set them back to exactly what this module says. Members stay. Returns the roles' names.
+
+    Raises Permission.DoesNotExist where a permission is not migrated yet.
+    """
+    with transaction.atomic():
+        views = list(Permission.objects.filter(content_type__app_label__in=VIEWED_APPS, codename__startswith="view_"))
+        for name, acts in ROLES.items():
+            group, _ = Group.objects.get_or_create(name=name)
+            group.permissions.set([*views, *(_permission(act) for act in acts)])
+    return list(ROLES)
+
+
+def _permission(label: str) -> Permission:
+    app, codename = label.split(".")
+    return Permission.objects.get(content_type__app_label=app, codename=codename)

@@ -1,0 +1,33 @@
+"""The one admin site."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.options import ModelAdmin
+from django.db.models import Model
+
+from core.console.pages import ConsoleAdmin
+
+if TYPE_CHECKING:
+    from django.contrib.admin import AdminSite as UnfoldAdminSite
+else:
+    from unfold.sites import UnfoldAdminSite
+
+
+class ConsoleSite(UnfoldAdminSite):
+    """
+    Operators' console. It takes pages made for it only (`core.console.pages.ConsoleAdmin`).
+
+    What other packages register by themselves stays out: dj-stripe's pages (their actions call Stripe, their delete is
+    open), the JWT blacklist (its rows show refresh tokens that work), Django's plain Group page (ours is in console).
+    """
+
+    def register(
+        self,
+        model_or_iterable: type[Model] | Iterable[type[Model]],
+        admin_class: "type[ModelAdmin[Any]] | None" = None,
+        **options: Any,
+    ) -> None:
+        """Register a page made for this console; others are passed over in silence, as explained above."""
+        if admin_class is not None and issubclass(admin_class, ConsoleAdmin):
+            super().register(model_or_iterable, admin_class, **options)

@@ -1,0 +1,111 @@
+"""django-unfold's settings: names, colours, and the navigation in operators' words."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
+    def permitted(request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{app}.view_{model}") or request.user.has_perm(f"{app}.change_{model}")
+
+    return permitted
+
+
+def _page(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "permission": _may_view(app, model),
+    }
+
+
+def _stylesheet(_request: HttpRequest) -> str:
+    return static("console/console.css")
+
+
+NAVIGATION: list[dict[str, Any]] = [
+    {
+        "title": "",
+        "items": [{"title": "What needs a hand", "icon": "inbox", "link": reverse_lazy("admin:index")}],
+    },
+    {
+        "title": "Customers",
+        "separator": True,
+        "items": [
+            _page("Accounts", "business", "accounts", "account"),
+            _page("Members", "group", "accounts", "membership"),
+            _page("Invites", "mail", "accounts", "invite"),
+            _page("API keys", "key", "accounts", "apikey"),
+            _page("People", "person", "accounts", "user"),
+        ],
+    },
+    {
+        "title": "Credits",
+        "separator": True,
+        "items": [
+            _page("Wallets", "account_balance_wallet", "credits", "wallet"),
+            _page("Ledger", "receipt_long", "credits", "ledgerentry"),
+            _page("Grants", "redeem", "credits", "grant"),
+            _page("What paid for what", "call_split", "credits", "allocation"),
+        ],
+    },
+    {
+        "title": "Usage",
+        "separator": True,
+        "items": [
+            _page("Events", "bolt", "usage", "usageevent"),
+            _page("By day", "calendar_month", "usage", "usageday"),
+            _page("By quarter-hour", "schedule", "usage", "usagequarter"),
+            _page("Lifetime", "all_inclusive", "usage", "usagelifetime"),
+        ],
+    },
+    {
+        "title": "Price book",
+        "separator": True,
+        "items": [
+            _page("Models", "smart_toy", "usage", "aimodel"),
+            _page("Prices", "sell", "usage", "priceversion"),
+        ],
+    },
+    {
+        "title": "House",
+        "separator": True,
+        "items": [
+            _page("What operators did", "history_edu", "core", "auditrecord"),
+            _page("Roles", "badge", "auth", "group"),
+        ],
+    },
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Billing",
+    "SITE_HEADER": "Billing",
+    "SITE_SUBHEADER": "Operators' console",
+    "SITE_SYMBOL": "account_balance",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": [_stylesheet],
+    "DASHBOARD_CALLBACK": "billing_platform.console.dashboard.add_work",
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": NAVIGATION},
+    "COLORS": {
+        "primary": {
+            "50": "#eff6ff",
+            "100": "#dbeafe",
+            "200": "#bfdbfe",
+            "300": "#93c5fd",
+            "400": "#60a5fa",
+            "500": "#3b82f6",
+            "600": "#2563eb",
+            "700": "#1d4ed8",
+            "800": "#1e40af",
+            "900": "#1e3a8a",
+            "950": "#172554",
+        }
+    },
+}

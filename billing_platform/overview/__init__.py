@@ -1,0 +1,1 @@
+"""Composed reads: answers that need more than one app, and so belong to none."""

@@ -1,0 +1,27 @@
+"""Paths of composed reads. The AI gateway's stand apart: its vendor's clients ask for them below a prefix as well."""
+
+from django.urls import path
+
+from billing_platform.overview.views import (
+    CreditBalanceView,
+    CreditLedgerView,
+    GatewayCreditBalanceView,
+    TransactionsView,
+)
+from core.api.routes import register_converters
+
+register_converters()
+
+urlpatterns = [
+    path("auth/account/credits", CreditBalanceView.as_view(), name="account-credits"),
+    path("auth/account/ledger", CreditLedgerView.as_view(), name="account-ledger"),
+    path("credits/transactions", TransactionsView.as_view(), name="billing-transactions"),
+]
+
+gateway_urlpatterns = [
+    path(
+        "accounts/<public_id:account_id>/ai-gateway/billing/credit-balance",
+        GatewayCreditBalanceView.as_view(),
+        name="gateway-credit-balance",
+    ),
+]
