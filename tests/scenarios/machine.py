@@ -1,0 +1,268 @@
+"""A whole platform of a test's own: PostgreSQL, Valkey, web and worker as real processes, made to be killed."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from celery import Celery
+
+from launcher import children, ports, postgres, psql, valkey
+from launcher.children import Child
+from launcher.product import Product
+from launcher.state import CHECKOUT, State
+
+PATIENCE_SECONDS: Final = 60
+COST_NANOS: Final = 2_500
+"""One input token of gpt-4o, by the starter price book."""
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Wait for something that comes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.01)
+
+
+class Machine:
+    """The processes, and what it takes to kill them and to start them again at the same addresses."""
+
+    def __init__(self, state: State) -> None:
+        """Both servers, and a database with every table and nothing in it."""
+        self.state = state
+        self.web: Child | None = None
+        self.worker: Child | None = None
+        self.postgres = postgres.open_postgres(state)
+        self.postgres.prepare()
+        self.database_port, self.web_port = ports.any_free(), ports.any_free()
+        self.database = self._start_database()
+        self.cache_url = self._start_cache()
+        psql.run(self.postgres.binaries, self.postgres.url(self.database_port), "CREATE DATABASE billing")
+        self.database_url = self.postgres.url(self.database_port, "billing")
+        self.product = Product(state, self._environment())
+        self.run_python("from django.core.management import call_command; call_command('migrate', verbosity=0)", "tests.settings")
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "DJANGO_SETTINGS_MODULE": "billing_platform.settings",
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.cache_url,
+            "SECRET_KEY": self.state.secret("secret_key"),
+            "LOCAL_HTTP": "1",
+            "ALLOWED_HOSTS": ports.HOST,
+            "EMAIL_URL": "memorymail://",
+            "STATIC_ROOT": str(self.state.path("static", "x").parent),
+            "PYTHONUNBUFFERED": "1",
+            "PATH": os.environ["PATH"],
+        }
+
+    def _start_database(self) -> Child:
+        url = self.postgres.url(self.database_port)
+        child = children.start(self.postgres.command(self.database_port))
+        children.await_ready(child, lambda: psql.answers(self.postgres.binaries, url), seconds=PATIENCE_SECONDS)
+        return child
+
+    def _start_cache(self) -> str:
+        program = valkey.find_program(self.state)
+        assert program is not None
+        port = ports.any_free()
+        server = valkey.Valkey(self.state, program, self.state.secret("valkey"))
+        self.cache = children.start(server.command(port))
+        wait_until(lambda: not ports.is_free(port), "valkey listens")
+        return server.url(port)
+
+    def run_python(self, script: str, settings: str = "billing_platform.settings") -> Any:
+        """Run a script in a process of its own, with Django set up; the JSON that it prints last, if any."""
+        done = subprocess.run(
+            [sys.executable, "-c", f"import django; django.setup()\n{script}"],
+            cwd=CHECKOUT,
+            env={**self.product.environment, "DJANGO_SETTINGS_MODULE": settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+
+    def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows, read past the product."""
+        with psycopg.connect(self.database_url) as connection:
+            return connection.execute(sql, values).fetchall()  # type: ignore[call-overload, no-any-return]  # SQL of ours
+
+    def start_web(self) -> None:
+        """Two workers, four threads each, as production has them."""
+        self.web = children.start(self.product.web(self.web_port))
+        children.await_ready(self.web, self._answers, seconds=PATIENCE_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            return call(self.web_port, "GET", "/healthz")[0] == 200
+        except OSError:
+            return False
+
+    def start_worker(self) -> None:
+        """A worker with two processes."""
+        worker = children.start(self.product.worker())
+        children.await_ready(worker, lambda: " ready." in worker.written(), seconds=PATIENCE_SECONDS)
+        self.worker = worker
+
+    def enqueue(self, task: str) -> None:
+        """Ask for a job as beat does."""
+        with Celery("tests", broker=self.cache_url, set_as_current=False) as app:
+            app.send_task(task)
+
+    def kill_a_web_worker(self) -> None:
+        """kill -9 of one of gunicorn's workers; its master starts another."""
+        assert self.web is not None
+        os.kill(descendants(self.web.process.pid)[0], signal.SIGKILL)
+
+    def kill_web(self) -> None:
+        """kill -9 of gunicorn's master and workers."""
+        assert self.web is not None
+        kill_all(self.web)
+
+    def kill_worker(self) -> None:
+        """kill -9 of Celery's master and pool."""
+        assert self.worker is not None
+        kill_all(self.worker)
+
+    def kill_database(self) -> None:
+        """kill -9 of the postmaster and every backend: what was not in the write-ahead log on disk is lost."""
+        kill_all(self.database)
+
+    def restart_database(self) -> None:
+        """Start it again, through crash recovery."""
+        self.database = self._start_database()
+        assert "database system was not properly shut down" in self.database.written()
+
+    @contextmanager
+    def hold_wallets(self, account_ids: list[int]) -> Iterator[None]:
+        """Lock wallets from outside, so that whoever books is caught in the middle of a transaction."""
+        connection = psycopg.connect(self.database_url)
+        connection.execute("SELECT 1 FROM wallet WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE", [account_ids])
+        try:
+            yield
+        finally:
+            connection.close()
+
+    def waiting(self, statement: str = "") -> int:
+        """How many backends wait for a lock, in a statement that begins so."""
+        sql = r"SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'billing'"
+        return sum(statement in query[:40] for (query,) in self.ask(sql))
+
+    def stop(self) -> None:
+        """Stop everything that still runs."""
+        started = [self.database, self.cache, self.web, self.worker]
+        children.stop_in_reverse([child for child in started if child is not None])
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, from /proc."""
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in listed.stdout.split() if Path(f"/proc/{word}").exists()]
+
+
+def kill_all(child: Child) -> None:
+    """kill -9 of a process and of all that it started; returns when none is left."""
+    pids = [child.process.pid, *descendants(child.process.pid)]
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    child.process.wait(PATIENCE_SECONDS)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the killed are gone")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs; one that nobody has buried yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def call(port: int, method: str, path: str, key: str = "", body: bytes = b"") -> tuple[int, bytes]:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection(ports.HOST, port, timeout=PATIENCE_SECONDS)
+    try:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"} if key else {}
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+class Gateway:
+    """Reports calls without a pause, several batches at once, and sends each again until it is acknowledged."""
+
+    def __init__(self, machine: Machine, key: str, accounts: list[str], name: str) -> None:
+        self.machine, self.key, self.accounts, self.name = machine, key, accounts, name
+        self.acknowledged: Counter[str] = Counter()
+        self.duplicates = self.retries = self.batches = 0
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._report, args=(number,)) for number in range(4)]
+
+    def __enter__(self) -> "Gateway":
+        for thread in self._threads:
+            thread.start()
+        self.await_more()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def await_more(self) -> None:
+        """Wait until some more batches are acknowledged, whatever happened before."""
+        enough = self.batches + 12
+        wait_until(lambda: self.batches >= enough, "batches are acknowledged")
+
+    def _report(self, thread: int) -> None:
+        number = 0
+        while not self._stop.is_set():
+            number += 1
+            ids = [f"{self.name}-{thread}-{number}-{n}" for n in range(10)]
+            events = [
+                {"event_id": event_id, "account": account, "model": "gpt-4o", "input_tokens": 1}
+                for event_id in ids
+                for account in (self.accounts if number % 2 else self.accounts[::-1])
+            ]
+            self._deliver(json.dumps(events).encode(), ids, len(events))
+
+    def _deliver(self, body: bytes, ids: list[str], size: int) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (answer := self._send(body)) is None:
+            self.retries += 1
+            assert time.monotonic() < deadline, "never acknowledged"
+            time.sleep(0.05)
+        assert (answer["accepted"] + answer["duplicates"], answer["rejected"]) == (size, [])
+        with self._lock:
+            self.acknowledged.update(ids)
+            self.duplicates += answer["duplicates"]
+            self.batches += 1
+
+    def _send(self, body: bytes) -> dict[str, Any] | None:
+        try:
+            status, content = call(self.machine.web_port, "POST", "/v1/usage/events", self.key, body)
+        except (OSError, http.client.HTTPException):
+            return None
+        if status == 200:
+            told: dict[str, Any] = json.loads(content)
+            return told
+        assert status >= 500, content
+        return None

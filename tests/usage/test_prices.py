@@ -1,0 +1,157 @@
+"""The price book: a first price may look back, later ones look ahead, none is ever rewritten."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from core import clock
+from core.errors import InvalidInput, NotFound
+from core.models import AuditRecord
+from tests.spending import GPT_4O, OPERATOR, price
+from usage.errors import PriceNotDraft, StalePriceBook, UnknownModel, UnpricedModel
+from usage.models import AiModel, PriceVersion
+from usage.rating import Quantities
+from usage.services.estimates import estimate_cost
+from usage.services.price_book import PRICE_BOOK, REFRESH_AFTER, read_price_book
+from usage.services.prices import ACTIVATION_LEAD, activate_price_version, create_draft
+from usage.services.starter_prices import load_starter_prices
+
+pytestmark = pytest.mark.django_db
+NOW = clock.now()
+DAY = timedelta(days=1)
+DEARER = replace(GPT_4O, input=2 * GPT_4O.input)
+
+
+def draft(model: AiModel, **said: object) -> PriceVersion:
+    return create_draft(**{"model": model, "prices": DEARER, "effective_at": NOW, "now": NOW} | said)  # type: ignore[arg-type]
+
+
+def activate(version: PriceVersion) -> PriceVersion:
+    return activate_price_version(version_id=version.pk, actor_id=OPERATOR, reason="Tests.", now=NOW)
+
+
+def model_without_price() -> AiModel:
+    return AiModel.objects.create(code="fresh", name="Fresh")
+
+
+def test_a_models_first_price_may_take_effect_in_the_past() -> None:
+    version = activate(draft(model_without_price(), effective_at=NOW - 400 * DAY))
+    assert (version.effective_at, version.activated_at) == (NOW - 400 * DAY, NOW)
+
+
+@pytest.mark.parametrize("wanted", [-400 * DAY, timedelta(0), timedelta(seconds=59)])
+def test_a_later_price_takes_effect_a_minute_after_its_activation_at_the_soonest(wanted: timedelta) -> None:
+    model = price(since=NOW - DAY).model
+    assert activate(draft(model, effective_at=NOW + wanted)).effective_at == NOW + ACTIVATION_LEAD
+    assert timedelta(seconds=60) == ACTIVATION_LEAD
+
+
+@pytest.mark.parametrize("wanted", [timedelta(seconds=60), timedelta(seconds=61), 30 * DAY])
+def test_a_price_for_later_takes_effect_when_it_says(wanted: timedelta) -> None:
+    model = price(since=NOW - DAY).model
+    assert activate(draft(model, effective_at=NOW + wanted)).effective_at == NOW + wanted
+
+
+def test_an_active_price_is_not_activated_again() -> None:
+    version = price(since=NOW - DAY)
+    with pytest.raises(PriceNotDraft):
+        activate(version)
+    assert PriceVersion.objects.get() == version
+
+
+def test_two_prices_of_a_model_never_take_effect_at_one_instant() -> None:
+    model = price(since=NOW - DAY).model
+    activate(draft(model, effective_at=NOW + DAY))
+    second = draft(model, effective_at=NOW + DAY)
+    with pytest.raises(InvalidInput):
+        activate(second)
+    second.refresh_from_db()
+    assert second.activated_at is None
+
+
+def test_there_is_no_activating_what_is_not_there() -> None:
+    with pytest.raises(NotFound):
+        activate_price_version(version_id=10**9, actor_id=OPERATOR, reason="Tests.", now=NOW)
+
+
+def test_activation_is_audited_with_its_reason() -> None:
+    version = activate(draft(model_without_price()))
+    record = AuditRecord.objects.get(act="activate_price_version")
+    assert (record.object_id, record.actor_id, record.reason) == (str(version.pk), OPERATOR, "Tests.")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE usage_priceversion SET input_nanos_per_million = 0 WHERE id = %s",
+        "UPDATE usage_priceversion SET effective_at = now() WHERE id = %s",
+        "UPDATE usage_priceversion SET activated_at = NULL WHERE id = %s",
+        "DELETE FROM usage_priceversion WHERE id = %s",
+    ],
+)
+def test_an_active_price_is_never_rewritten_even_by_raw_sql(sql: str) -> None:
+    version = price(since=NOW - DAY)
+    with pytest.raises(DatabaseError, match="what is recorded stays"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, [version.pk])
+    kept = PriceVersion.objects.get(pk=version.pk)
+    assert (kept.input_nanos_per_million, kept.activated_at) == (version.input_nanos_per_million, version.activated_at)
+
+
+def test_a_draft_prices_nothing() -> None:
+    draft(model_without_price(), effective_at=NOW - DAY)
+    with pytest.raises(UnpricedModel):
+        read_price_book(now=NOW).in_force("fresh", NOW)
+
+
+def test_the_price_in_force_is_the_last_that_took_effect() -> None:
+    model = price("gpt-4o", since=NOW - DAY).model
+    activate(draft(model, effective_at=NOW + DAY))
+    book = read_price_book(now=NOW)
+    just_before = NOW + DAY - timedelta(microseconds=1)
+    told = [book.in_force("gpt-4o", at).prices for at in (NOW - DAY, NOW, just_before, NOW + DAY, NOW + 99 * DAY)]
+    assert told == [GPT_4O, GPT_4O, GPT_4O, DEARER, DEARER]
+    with pytest.raises(UnpricedModel):
+        book.in_force("gpt-4o", NOW - DAY - timedelta(microseconds=1))
+    with pytest.raises(UnknownModel):
+        book.in_force("gpt-none", NOW)
+
+
+def test_an_estimate_is_what_the_call_would_cost() -> None:
+    version = price(since=NOW - DAY)
+    estimate = estimate_cost(model="gpt-4o", used=Quantities(1_000, 500, 200), now=NOW)
+    assert (estimate.price_version, estimate.cost_nanos) == (version.pk, 2_500_000 + 5_000_000 + 250_000)
+
+
+def test_the_book_is_remembered_for_fifteen_seconds_and_then_read_again() -> None:
+    price("first", since=NOW - DAY)
+    PRICE_BOOK.current(NOW)
+    AiModel.objects.create(code="second", name="Second")
+    almost = NOW + REFRESH_AFTER - timedelta(microseconds=1)
+    assert set(PRICE_BOOK.current(almost).versions) == {"first"}
+    assert set(PRICE_BOOK.current(NOW + REFRESH_AFTER).versions) == {"first", "second"}
+
+
+def test_a_book_that_cannot_be_read_serves_for_45_seconds_and_then_refuses() -> None:
+    price("first", since=NOW - DAY)
+    PRICE_BOOK.current(NOW)
+    with transaction.atomic():
+        spoil_transaction()
+        book = PRICE_BOOK.current(NOW + timedelta(seconds=45))
+        assert book.read_at == NOW
+        with pytest.raises(StalePriceBook):
+            PRICE_BOOK.current(NOW + timedelta(seconds=46))
+        transaction.set_rollback(True)
+
+
+def spoil_transaction() -> None:
+    """PostgreSQL refuses everything after an error until the transaction ends: a database that does not answer."""
+    with pytest.raises(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT 1/0")
+
+
+def test_starter_prices_are_loaded_once() -> None:
+    loaded = load_starter_prices(now=NOW)
+    assert loaded == AiModel.objects.count() == PriceVersion.objects.filter(activated_at=NOW).count()
+    assert load_starter_prices(now=NOW) == 0

@@ -1,0 +1,135 @@
+"""The newest calls: a keyset walk over the primary key, stable while rows arrive."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from core.errors import NotFound
+from tests.actors import Person
+from tests.spending import GPT_4O, price, report
+from usage.selectors import (
+    Position,
+    find_lifetime,
+    get_event,
+    list_recent_events,
+    model_codes_of_events,
+    prices_in_force,
+)
+
+START = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def caller(alice: Person) -> Person:
+    """Alice, with a priced model to call."""
+    price(since=START - timedelta(days=1))
+    return alice
+
+
+def walk(account_id: int, limit: int, after_each_page: Callable[[], None] = lambda: None) -> list[str]:
+    seen: list[str] = []
+    page = list_recent_events(account_id=account_id, before=None, limit=limit)
+    while True:
+        seen += [event.event_id for event in page.items]
+        if page.next is None:
+            return seen
+        after_each_page()
+        page = list_recent_events(account_id=account_id, before=page.next, limit=limit)
+
+
+def test_the_newest_come_first_and_a_batch_keeps_its_order(caller: Person) -> None:
+    report(caller.account, "a", "b", "c", now=START)
+    report(caller.account, "d", now=START + timedelta(seconds=1))
+    assert walk(caller.account.pk, 100) == ["d", "c", "b", "a"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 10, 11])
+def test_every_page_size_shows_every_event_once(caller: Person, limit: int) -> None:
+    report(caller.account, *(f"tie-{number}" for number in range(5)), now=START)
+    report(caller.account, *(f"new-{number}" for number in range(5)), now=START + timedelta(microseconds=1))
+    seen = walk(caller.account.pk, limit)
+    assert len(seen) == len(set(seen)) == 10
+
+
+def test_a_walk_while_calls_arrive_shows_what_was_there_exactly_once(caller: Person) -> None:
+    there = [f"old-{number}" for number in range(20)]
+    for number in range(0, 20, 5):
+        report(caller.account, *there[number : number + 5], now=START + timedelta(seconds=number))
+    arrivals = iter(range(1_000))
+
+    def arrive() -> None:
+        number = next(arrivals)
+        report(caller.account, f"new-{number}", f"newer-{number}", now=START + timedelta(minutes=1, seconds=number))
+
+    seen = walk(caller.account.pk, 3, arrive)
+    assert sorted(seen) == sorted(there)
+
+
+def test_the_last_page_says_so_also_when_it_is_full(caller: Person) -> None:
+    report(caller.account, "a", "b", "c", "d", now=START)
+    first = list_recent_events(account_id=caller.account.pk, before=None, limit=2)
+    assert first.next == Position(START, first.items[-1].id)
+    assert list_recent_events(account_id=caller.account.pk, before=first.next, limit=2).next is None
+    assert list_recent_events(account_id=caller.account.pk, before=None, limit=4).next is None
+
+
+def test_a_page_is_one_query_that_reads_the_primary_key_backwards(caller: Person) -> None:
+    report(caller.account, *(f"call-{number}" for number in range(50)), now=START)
+    with CaptureQueriesContext(connection) as queries:
+        page = list_recent_events(account_id=caller.account.pk, before=Position(START, 2**62), limit=10)
+        assert {(event.model.code, event.api_key) for event in page.items} == {("gpt-4o", None)}
+    (query,) = queries
+    with connection.cursor() as cursor:
+        # A table this small is read whole, were that allowed.
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {query['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Scan Backward using usage_event_pkey" in plan
+    assert "ROW(created_at, id) < ROW(" in plan.split("Index Cond:")[1].splitlines()[0]
+    assert "Sort" not in plan
+
+
+def test_one_account_never_shows_anothers_calls(caller: Person, charlie: Person) -> None:
+    report(caller.account, "mine", now=START)
+    report(charlie.account, "theirs", "mine", now=START)
+    assert walk(caller.account.pk, 10) == ["mine"]
+    assert model_codes_of_events(account_id=caller.account.pk, event_ids=["mine", "theirs"]) == {"mine": "gpt-4o"}
+    with pytest.raises(NotFound):
+        get_event(account_id=caller.account.pk, event_id="theirs")
+
+
+def test_an_event_is_found_by_the_index_that_makes_it_unique(caller: Person) -> None:
+    report(caller.account, *(f"call-{number}" for number in range(2_000)), now=START)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE usage_event")
+    with CaptureQueriesContext(connection) as queries:
+        get_event(account_id=caller.account.pk, event_id="call-7")
+        model_codes_of_events(account_id=caller.account.pk, event_ids=["call-7", "call-8"])
+    for query in queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {query['sql']}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        condition = plan.split("event_once_per_id")[1].splitlines()[1]
+        assert "event_id" in condition
+
+
+def test_lifetime_counts_are_those_of_the_events(caller: Person) -> None:
+    assert find_lifetime(caller.account.pk) is None
+    report(caller.account, "a", "b", now=START)
+    counts = find_lifetime(caller.account.pk)
+    assert counts is not None
+    assert (counts.events, counts.input_tokens, counts.cost_nanos) == (2, 2_000, 5_000_000)
+
+
+@pytest.mark.usefixtures("db")
+def test_the_price_in_force_is_the_newest_that_took_effect() -> None:
+    old = price("m", since=START)
+    assert prices_in_force(START - timedelta(microseconds=1)) == []
+    new = price("m", GPT_4O)
+    assert new.effective_at > old.effective_at
+    assert prices_in_force(START) == [old]
+    assert prices_in_force(new.effective_at - timedelta(microseconds=1)) == [old]
+    assert prices_in_force(new.effective_at) == [new]
