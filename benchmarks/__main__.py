@@ -1,0 +1,33 @@
+"""`make bench`: prints each row of the budget table that the product has, floor and product interleaved, the median of the pairs."""
+
+import argparse
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_platform.settings")
+
+import django
+
+django.setup()
+
+from benchmarks.report import machine, print_row  # noqa: E402 - Django must be set up before models are imported
+from benchmarks.rows import ROWS, measure  # noqa: E402
+from benchmarks.world import World, running_web  # noqa: E402
+
+
+def main() -> None:
+    """Build accounts and prices, start a web server of two workers, measure every row."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=")
+    parser.add_argument("--pairs", type=int, default=5, help="floor and product runs of each row")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")
+    parser.add_argument("--row", type=int, help="only that row, counted from 1")
+    options = parser.parse_args()
+    print(machine(), flush=True)
+    world = World.build()
+    with running_web() as url:
+        for number, row in enumerate(ROWS, start=1):
+            if options.row in (None, number):
+                print_row(row, measure(row, world, url, pairs=options.pairs, seconds=options.seconds))
+
+
+if __name__ == "__main__":
+    main()
