@@ -18,8 +18,8 @@ run: env ## Start everything, play the story, serve until Ctrl-C (PORT=8000)
 demo: env ## The same, and stop after the story
 	@$(LAUNCH) demo
 
-test: env ## Every test; some of them: make test ARGS="tests/credits -k burn", in parallel: ARGS="-n 2"
-	@$(LAUNCH) test -- $(ARGS)
+test: env ## Every test, on two processes; some of them: make test ARGS="tests/credits -k burn"
+	@$(LAUNCH) test -- $(or $(ARGS),-n 2)
 
 # Settings need values; no check connects to anything.
 check types: export DJANGO_SETTINGS_MODULE = billing_platform.settings

@@ -5,7 +5,6 @@ Each check runs in one REPEATABLE READ, READ ONLY transaction: at READ COMMITTED
 running spending, and raise false alarms. An account counts as disagreeing when a second run says so too.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -34,19 +33,14 @@ class Verification:
 def verify_ledger(*, now: datetime, account_id: int | None = None) -> Verification:
     """Run every check, over all accounts or one. Reads only; may run beside spending."""
     result = Verification(checks=len(CHECKS))
-    for low, high in _ranges() if account_id is None else [(account_id, account_id)]:
+    ranges = credits.reconciliation.account_ranges(ACCOUNTS_PER_RANGE) if account_id is None else [(account_id, account_id)]
+    for low, high in ranges:
         for check in CHECKS:
             result.discrepancies.extend(_confirmed(check, low, high))
             if len(result.discrepancies) >= SHOWN_MAX:
                 return result
     result.late_wallets = credits.reconciliation.count_late_wallets(now)
     return result
-
-
-def _ranges() -> Iterator[tuple[int, int]]:
-    last = max(credits.reconciliation.last_account(), usage.reconciliation.last_account())
-    for low in range(1, last + 1, ACCOUNTS_PER_RANGE):
-        yield low, low + ACCOUNTS_PER_RANGE - 1
 
 
 def _confirmed(check: Check, low: int, high: int) -> list[Discrepancy]:

@@ -157,4 +157,3 @@ class Charge:
     event_id: str
     amount: int
     occurred_at: datetime
-    position: int = 0

@@ -52,7 +52,11 @@ class Grant(models.Model):
     compensates = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="compensations")
     actor_id = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
-    is_empty = models.GeneratedField(expression=Q(remaining_nanos=0), output_field=models.BooleanField(), db_persist=True)
+    is_empty = models.GeneratedField(
+        expression=Q(remaining_nanos=0),  # type: ignore[arg-type]  # the stubs forget that a Q is an expression
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
 
     class Meta:
         db_table = "credit_grant"

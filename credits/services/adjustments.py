@@ -27,7 +27,8 @@ def adjust_balance(*, account_id: int, amount_nanos: int, reason: str, actor_id:
     """
     Add credits (a promo grant without end) or take them (burn-down order, then into debt), with a reason in the audit trail.
 
-    `amount_nanos` is signed and not 0; `actor_id` None is the command line. The same `source_key` again returns the first entry and does nothing.
+    `amount_nanos` is signed and not 0; `actor_id` None is the command line. The same `source_key` again returns the first
+    entry and does nothing.
 
     Raises AmountOutOfRange, SourceKeyReused (known key, other amount), NotFound (no such account).
     """

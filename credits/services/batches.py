@@ -86,8 +86,8 @@ def _accounts_by_hand(special: _Special, now: datetime) -> list[int]:
 def _spend_by_hand(cursor: CursorWrapper, account_ids: list[int], now: datetime) -> None:
     books = open_books(account_ids, now=now)
     charges: dict[int, list[Charge]] = {account_id: [] for account_id in account_ids}
-    for account_id, *charge in _charges_of(cursor, account_ids):
-        charges[account_id].append(Charge(*charge))
+    for account_id, event_id, amount, occurred_at, _ in _charges_of(cursor, account_ids):
+        charges[account_id].append(Charge(event_id, amount, occurred_at))
     for account_id, account in books.items():
         spend(account, charges[account_id])
     write_books(books.values())

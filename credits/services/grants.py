@@ -59,9 +59,9 @@ def issue_grant(*, account_id: int, terms: GrantTerms, now: datetime) -> Grant:
         known = Grant.objects.filter(account_id=account_id, source_key=terms.source.key).first()
         if known is not None:
             return _same(known, terms)
-        lot = add_lot(books, terms)
+        add_lot(books, terms)
         write_books([books])
-        return Grant.objects.get(pk=lot.id)
+        return Grant.objects.get(account_id=account_id, source_key=terms.source.key)
 
 
 def add_lot(books: Books, terms: GrantTerms) -> Lot:
@@ -80,7 +80,9 @@ def add_lot(books: Books, terms: GrantTerms) -> Lot:
 
 def _lot(books: Books, terms: GrantTerms) -> Lot:
     effective_at = terms.effective_at or books.clock_at
-    if not 0 < terms.amount_nanos <= AMOUNT_MAX_NANOS - max(books.balance, 0):
+    # What a grant holds is spent one day, at the latest when it expires, and that must still be countable then.
+    countable = AMOUNT_MAX_NANOS - books.spent - sum(lot.remaining for lot in books.lots)
+    if not 0 < terms.amount_nanos <= countable:
         raise AmountOutOfRange("A grant must be above 0 and within what a wallet can hold.", field="amount")
     if terms.expires_at is not None and terms.expires_at <= max(books.clock_at, effective_at):
         raise BadTerms("A grant must end in the future, and after it begins.", field="expires_at")

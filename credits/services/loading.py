@@ -115,7 +115,7 @@ def _span(row: dict[str, Any]) -> Span:
     return Span(row["from_nanos"], row["to_nanos"])
 
 
-def _query(sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
+def _query(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         names = [column.name for column in cursor.description or ()]
@@ -125,7 +125,9 @@ def _query(sql: str, params: dict[str, object]) -> list[dict[str, Any]]:
 # Debt is settled oldest first, so everything still open ends beyond the last settled position: only that tail is read.
 _SHORTFALLS = """
 WITH tail AS (
-    SELECT account_id, coalesce((SELECT max(s.to_nanos) FROM allocation s WHERE s.account_id = a.account_id AND s.role = 'settle'), 0) AS settled
+    SELECT account_id, coalesce((
+        SELECT max(s.to_nanos) FROM allocation s WHERE s.account_id = a.account_id AND s.role = 'settle'
+    ), 0) AS settled
     FROM unnest(%(accounts)s::bigint[]) AS a(account_id)
 ), shortfall AS (
     SELECT p.* FROM tail JOIN allocation p ON p.account_id = tail.account_id AND p.role = 'pay' AND p.to_nanos > tail.settled

@@ -73,7 +73,8 @@ def make_wallets(account_ids: Collection[int], *, now: datetime) -> None:
 
 
 _MAKE_WALLETS = """
-INSERT INTO wallet (account_id, balance_nanos, reserved_nanos, frozen_nanos, lapsing_nanos, debt_nanos, spent_nanos, next_seq, clock_at, policy)
+INSERT INTO wallet (account_id, balance_nanos, reserved_nanos, frozen_nanos, lapsing_nanos, debt_nanos, spent_nanos, next_seq, clock_at,
+    policy)
 SELECT account_id, 0, 0, 0, 0, 0, 0, 1, %(now)s, 'debt' FROM unnest(%(accounts)s::bigint[]) AS account_id ORDER BY account_id
 ON CONFLICT DO NOTHING
 """

@@ -1,5 +1,7 @@
 """verify_ledger finds every way in which a row can lie: one row is changed by raw SQL, past the triggers, and is named."""
 
+# ruff: noqa: E501  One lie a line: a table is read by its columns.
+
 from datetime import timedelta
 from io import StringIO
 from typing import Final
@@ -44,7 +46,7 @@ CORRUPTIONS: Final[dict[str, tuple[str, str]]] = {
     "an undo of nothing": ("undo is its returns", "UPDATE ledger_entry SET reverses = 999 WHERE account_id = %(account)s AND kind = 'usage_refund'"),
     "a write-off that settles nothing": ("undo is its returns", "UPDATE ledger_entry SET kind = 'write_off' WHERE account_id = %(account)s AND seq = 1"),
     "what remains of a grant": ("balance is grants less debt", "UPDATE credit_grant SET remaining_nanos = remaining_nanos - 1 WHERE account_id = %(account)s AND kind = 'promo' AND remaining_nanos > 0 AND booked_at IS NOT NULL"),
-    "what remains of a used grant": ("grants add up", "UPDATE credit_grant SET remaining_nanos = 1 WHERE account_id = %(account)s AND remaining_nanos = 0"),
+    "what remains of a used grant": ("grants add up", "UPDATE credit_grant SET remaining_nanos = remaining_nanos + 1 WHERE account_id = %(account)s AND kind = 'opening'"),
     "a grant's amount": ("grants add up", "UPDATE credit_grant SET amount_nanos = amount_nanos + 1 WHERE account_id = %(account)s AND expires_at IS NOT NULL"),
     "who paid": ("grants add up", "UPDATE allocation SET grant_id = (SELECT id FROM credit_grant WHERE account_id = %(other)s LIMIT 1) WHERE account_id = %(account)s AND role = 'settle'"),
     "a return into another grant": ("grants add up", "UPDATE allocation SET into_grant_id = (SELECT id FROM credit_grant WHERE account_id = %(account)s AND booked_at IS NULL) WHERE account_id = %(account)s AND role = 'return'"),
@@ -59,6 +61,7 @@ CORRUPTIONS: Final[dict[str, tuple[str, str]]] = {
     "a grant frozen by nobody": ("frozen and lapsing are sums", "UPDATE credit_grant SET is_frozen = true WHERE account_id = %(account)s AND expires_at IS NULL AND remaining_nanos > 0"),
     "what is lapsing": ("frozen and lapsing are sums", "UPDATE wallet SET lapsing_nanos = lapsing_nanos - 1 WHERE account_id = %(account)s"),
     "a grant that lapses later": ("frozen and lapsing are sums", "UPDATE credit_grant SET expires_at = expires_at + interval '1 day' WHERE account_id = %(account)s AND remaining_nanos > 0 AND booked_at IS NOT NULL"),
+    "a change that nobody would book": ("next change is never late", "UPDATE wallet SET next_change_at = NULL WHERE account_id = %(account)s"),
     "what is reserved": ("frozen and lapsing are sums", "UPDATE wallet SET reserved_nanos = 1 WHERE account_id = %(account)s"),
     "what an event charged": ("events match entries", "UPDATE usage_event SET charged_nanos = charged_nanos - 1, cost_nanos = cost_nanos - 1 WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event that is missing": ("events match entries", "DELETE FROM usage_event WHERE account_id = %(account)s AND event_id = 'one'"),
@@ -123,6 +126,7 @@ def other(account: Account) -> Account:
 def corrupt(sql: str, **values: int) -> None:
     """Change rows past triggers and foreign keys, as a hand in the database would."""
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(sql, values)
         assert cursor.rowcount > 0

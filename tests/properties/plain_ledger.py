@@ -103,7 +103,7 @@ class PlainLedger:
         self.moment = self.clock
         self._settle()
 
-    def give(self, key: str, amount: int, category: str, priority: int, begins: int, ends: int) -> None:
+    def give(self, key: str, amount: int, category: str, priority: int, begins: int, ends: int) -> None:  # noqa: PLR0917
         """A new lot."""
         if any(lot.key == key for lot in self.lots):
             return
@@ -153,7 +153,7 @@ class PlainLedger:
         compensations[ended.key] = lot
         return lot
 
-    def _new_lot(self, key: str, amount: int, category: str, priority: int, begins: int, ends: int) -> Lot:
+    def _new_lot(self, key: str, amount: int, category: str, priority: int, begins: int, ends: int) -> Lot:  # noqa: PLR0917
         self.made += 1
         self.lots.append(Lot(key, self.made, amount, amount, category, priority, begins, ends))
         return self.lots[-1]

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import psycopg
 from celery import Celery
@@ -98,7 +98,7 @@ class Machine:
     def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows, read past the product."""
         with psycopg.connect(self.database_url) as connection:
-            return connection.execute(sql, values).fetchall()  # type: ignore[call-overload, no-any-return]  # SQL of ours
+            return connection.execute(sql, values).fetchall()
 
     def start_web(self) -> None:
         """Two workers, four threads each, as production has them."""
@@ -125,7 +125,7 @@ class Machine:
     def kill_a_web_worker(self) -> None:
         """kill -9 of one of gunicorn's workers; its master starts another."""
         assert self.web is not None
-        os.kill(descendants(self.web.process.pid)[0], signal.SIGKILL)
+        os.kill(children_of(self.web.process.pid)[0], signal.SIGKILL)
 
     def kill_web(self) -> None:
         """kill -9 of gunicorn's master and workers."""
@@ -167,15 +167,22 @@ class Machine:
         children.stop_in_reverse([child for child in started if child is not None])
 
 
-def descendants(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     """The processes that a process started, from /proc."""
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in listed.stdout.split() if Path(f"/proc/{word}").exists()]
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if status_of(path.name)[1:2] == [str(pid)]]
+
+
+def status_of(pid: int | str) -> list[str]:
+    """The state of a process, its parent and so on; nothing where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def kill_all(child: Child) -> None:
     """kill -9 of a process and of all that it started; returns when none is left."""
-    pids = [child.process.pid, *descendants(child.process.pid)]
+    pids = [child.process.pid, *children_of(child.process.pid)]
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -187,10 +194,7 @@ def kill_all(child: Child) -> None:
 
 def is_alive(pid: int) -> bool:
     """Whether it runs; one that nobody has buried yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return status_of(pid)[:1] not in ([], ["Z"])
 
 
 def call(port: int, method: str, path: str, key: str = "", body: bytes = b"") -> tuple[int, bytes]:
@@ -216,7 +220,7 @@ class Gateway:
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._report, args=(number,)) for number in range(4)]
 
-    def __enter__(self) -> "Gateway":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         self.await_more()

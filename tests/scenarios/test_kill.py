@@ -43,7 +43,9 @@ accounts = Account.objects.bulk_create(Account(name="due", created_at=begin) for
 with transaction.atomic():
     for number, account in enumerate(accounts):
         at = begin + timedelta(hours=1, seconds=number)
-        terms = GrantTerms(7, Kind.PROMO, Book.PROMO, Category.PROMO, Source("tests", "", "due"), effective_at=at, expires_at=at + timedelta(hours=1))
+        ends_at = at + timedelta(hours=1)
+        source = Source("tests", "", "due")
+        terms = GrantTerms(7, Kind.PROMO, Book.PROMO, Category.PROMO, source, effective_at=at, expires_at=ends_at)
         issue_grant(account_id=account.pk, terms=terms, now=begin)
 print(json.dumps([account.pk for account in accounts]))
 """

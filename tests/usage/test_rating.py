@@ -27,7 +27,8 @@ def in_fractions(price: Prices, used: Quantities) -> Fraction:
     tokens, units = astuple(used)[:5], astuple(used)[5:]
     exact = sum((Fraction(n * p, 10**6) for n, p in zip(tokens, per_million, strict=True)), Fraction(0))
     exact += sum(n * p for n, p in zip(units, per_unit, strict=True))
-    return exact * Fraction(price.multiplier_bp, 10**4)
+    scaled: Fraction = exact * Fraction(price.multiplier_bp, 10**4)
+    return scaled
 
 
 @settings(max_examples=500, deadline=None)
@@ -81,6 +82,7 @@ def test_a_million_dollars_is_the_most_that_one_event_costs() -> None:
 
 
 def test_the_dearest_prices_and_longest_calls_do_not_overflow() -> None:
-    dearest = Prices(*[PRICE_MAX_NANOS] * 8, MULTIPLIER_MAX)
+    top = PRICE_MAX_NANOS
+    dearest = Prices(top, top, top, top, top, top, top, top, MULTIPLIER_MAX)
     with pytest.raises(CostOutOfRange):
         rate(dearest, Quantities(*[QUANTITY_MAX] * 8))

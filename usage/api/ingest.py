@@ -22,7 +22,7 @@ class UsageEventsView(ApiView):
 
     def post(self, request: Request) -> HttpResponse:
         """Book a batch. What is wrong with one event is told in the answer; a repeat is never charged twice."""
-        if request.negotiator.select_parser(request, request.parsers) is None:
+        if self.get_content_negotiator().select_parser(request, self.get_parsers()) is None:
             raise UnsupportedMediaType(request.content_type)
         answer = ingest(request.body, now=clock.now())
         return HttpResponse(msgspec.json.encode(answer), content_type="application/json")

@@ -44,11 +44,12 @@ class AiModel(models.Model):
 
 class PriceVersion(models.Model):
     """
-    What a model costs from `effective_at` until the next active version of it. Integer nanos: per million tokens of each class, and per unit.
+    What a model costs from `effective_at` until the next active version of it. Integer nanos: per million tokens of each
+    class, and per unit.
 
     Written by operators as a draft; once activated it is never rewritten (a trigger refuses it). A model's first price may take
-    effect at any instant, a later one at least 60 seconds after its activation, when every web process has read it. Events store the version they were rated by.
-    The five token classes are disjoint. The multiplier is in basis points (10,000 is 1).
+    effect at any instant, a later one at least 60 seconds after its activation, when every web process has read it. Events
+    store the version they were rated by. The five token classes are disjoint. The multiplier is in basis points (10,000 is 1).
     """
 
     model = models.ForeignKey(AiModel, on_delete=models.PROTECT, related_name="prices")

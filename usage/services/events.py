@@ -105,6 +105,8 @@ def decode_event(item: msgspec.Raw) -> ReportedEvent:
         raise InvalidInput(f"This item is not valid JSON in UTF-8: {error}."[:300], code="malformed_event") from error
     if event.metadata is not None:
         _check_metadata(event.metadata)
+        if not event.metadata:
+            event = msgspec.structs.replace(event, metadata=None)
     return event if event.occurred_at is None or event.occurred_at.tzinfo is UTC else _in_utc(event, event.occurred_at)
 
 

@@ -1,7 +1,7 @@
 -- An undo entry is the sum of its returns, all inside the entry it undoes; a write-off is the sum of its settle rows.
 SELECT e.account_id, format('entry %%s undoes %%s nanos, its returns give back %%s', e.seq, e.amount_nanos, coalesce(sum(r.to_nanos - r.from_nanos), 0)) AS detail
 FROM ledger_entry e
-JOIN ledger_entry undone ON undone.account_id = e.account_id AND undone.seq = e.reverses
+LEFT JOIN ledger_entry undone ON undone.account_id = e.account_id AND undone.seq = e.reverses
 LEFT JOIN allocation r ON r.account_id = e.account_id AND r.role = 'return' AND r.entry_seq = e.seq
     AND r.from_nanos >= undone.spent_after_nanos + undone.amount_nanos AND r.to_nanos <= undone.spent_after_nanos
 WHERE e.account_id BETWEEN %(low)s AND %(high)s AND e.kind <> 'usage' AND e.kind IN ('usage_refund', 'reversal', 'dispute_won')
