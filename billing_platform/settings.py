@@ -124,6 +124,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # People and tokens
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "/admin/"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

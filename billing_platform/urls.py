@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from billing_platform.health import HealthView, MetricsView, ReadyView
 from billing_platform.openapi import DocsView, DocumentView
@@ -19,6 +20,7 @@ urlpatterns = [
     path("", include("billing_platform.overview.urls")),
     path("", include(gateway_urlpatterns)),
     path("client/v4/", include(gateway_urlpatterns)),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]
 

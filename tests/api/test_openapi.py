@@ -16,7 +16,7 @@ from tests.conftest import Api
 
 Document: TypeAlias = Any
 
-_NOT_API = re.compile(r"^(admin/|client/v4/|docs$|openapi\.json$|static/)")
+_NOT_API = re.compile(r"^(admin$|admin/|client/v4/|docs$|openapi\.json$|static/)")
 _PART = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 
 

@@ -25,7 +25,7 @@ from tests.spending import price
 pytestmark = pytest.mark.django_db
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
-NOT_API: Final = re.compile(r"^(admin/|docs$|openapi\.json$|static/)")
+NOT_API: Final = re.compile(r"^(admin$|admin/|docs$|openapi\.json$|static/)")
 PART: Final = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 
 
