@@ -84,7 +84,7 @@ class LastOwner(Conflict):
 
 
 class PersonalAccount(Conflict):
-    """The person whose personal account this is stays its owner until it is closed."""
+    """The person whose personal account this is stays its owner until they close it: nobody else ends their login."""
 
     code: ClassVar[str] = "personal_account"
 

@@ -25,6 +25,7 @@ from core.money import NANOS_PER_USD
 from credits.books import Lot, Source, book_due
 from credits.models import Book, Category, Kind
 from credits.services.posting import make_wallets, open_books, write_books
+from launcher.product import WEB
 from usage.models import AiModel, PriceVersion
 from usage.services.starter_prices import load_starter_prices
 
@@ -149,19 +150,18 @@ def _make_floor_tables() -> None:
 
 @contextmanager
 def running_web() -> Iterator[str]:
-    """The product's web server, two workers of four threads, on a free port; its address."""
+    """The product's web server as the launcher and compose start it, on a free port; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "billing_platform.wsgi:application", "--bind", f"127.0.0.1:{port}"]
-    options = ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--log-level", "warning"]
+    command = [sys.executable, *WEB[1:], "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
     environment = os.environ | {
         "LOCAL_HTTP": "1",
         "ALLOWED_HOSTS": "127.0.0.1",
         "LOG_LEVEL": "WARNING",
         "THROTTLE_WRITE": "1000000/min",
     }
-    web = subprocess.Popen([*command, *options], env=environment)
+    web = subprocess.Popen(command, env=environment)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, web)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DatabaseError, transaction
+from django.db import ProgrammingError, transaction
 
 from core import clock
 from core.audit import record_act
@@ -42,7 +42,7 @@ def credit_keeps_its_worth(databases: Sequence[str] | None = None, **_: Any) -> 
             if kept is None or not apps.get_model("credits", "LedgerEntry")._default_manager.exists():
                 _keep_worth(kept)
                 return []
-    except DatabaseError:
+    except ProgrammingError:
         return []  # Not migrated yet: there are no entries either.
     return [
         Error(

@@ -92,6 +92,7 @@ class DocsView(SpectacularSwaggerView):
     """/docs: Swagger UI from our own static files, without a network."""
 
     url = "/openapi.json"
+    metadata_class = None
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_classes = ()

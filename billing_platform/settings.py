@@ -158,6 +158,7 @@ REST_FRAMEWORK = {
         "login_address": env.str("THROTTLE_LOGIN_ADDRESS", default="60/min"),
         "register": env.str("THROTTLE_REGISTER", default="20/hour"),
         "register_address": env.str("THROTTLE_REGISTER", default="20/hour"),
+        "invite": env.str("THROTTLE_INVITE", default="50/hour"),
         "reset": env.str("THROTTLE_RESET", default="5/hour"),
         "reset_address": env.str("THROTTLE_RESET_ADDRESS", default="20/hour"),
         # Per token. The platform's own gateways are not limited unless a rate is set.
@@ -171,7 +172,7 @@ REST_FRAMEWORK = {
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "x-account", "x-request-id")
 CORS_EXPOSE_HEADERS = ("Idempotent-Replayed", "Retry-After", "X-Request-Id")
-BODY_LIMIT_BYTES = 8 * 1024 * 1024
+BODY_LIMIT_BYTES = 16 * 1024 * 1024  # A full batch with full metadata fits.
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_BYTES
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -224,7 +225,7 @@ STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 # Safe by default: a deployment speaks TLS unless the environment says it is a machine of one's own.
 LOCAL_HTTP = env.bool("LOCAL_HTTP", default=False)
 SECURE_SSL_REDIRECT = not LOCAL_HTTP
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 0 if LOCAL_HTTP else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

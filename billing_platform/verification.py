@@ -13,10 +13,9 @@ from typing import Final
 from django.db import connection, transaction
 
 import credits.reconciliation
-import usage.reconciliation
+from billing_platform.wiring import CHECKS
 from core.verification import Check, Discrepancy
 
-CHECKS: Final[tuple[Check, ...]] = (*credits.reconciliation.CHECKS, *usage.reconciliation.CHECKS)
 ACCOUNTS_PER_RANGE: Final = 10_000
 SHOWN_MAX: Final = 1_000
 

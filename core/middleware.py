@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from core import metrics, request_id
 from core.api.dialects import dialect_of
 from core.api.exception_handler import refusal_of, refused
-from core.errors import PayloadTooLarge
+from core.errors import InvalidInput, PayloadTooLarge
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -57,7 +57,10 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        fits = _take_chunked(request) if _is_chunked(request) else _declared_length(request) <= settings.BODY_LIMIT_BYTES
+        try:
+            fits = _take_chunked(request) if _is_chunked(request) else _declared_length(request) <= settings.BODY_LIMIT_BYTES
+        except OSError:  # The server's word for chunks that are none, and for a client that went away.
+            return _broken_off(request)
         return self.get_response(request) if fits else _too_large(request)
 
 
@@ -85,6 +88,13 @@ def _take_chunked(request: HttpRequest) -> bool:
     body.seek(0)
     request._stream = body  # noqa: SLF001  Django's own place for the body of a request.
     return True
+
+
+def _broken_off(request: HttpRequest) -> HttpResponse:
+    error = InvalidInput("The body broke off, or its chunks are malformed; send it again.", code="malformed_body")
+    response = refused(refusal_of(error), dialect_of(request.path))
+    response.headers["Connection"] = "close"
+    return response
 
 
 def _too_large(request: HttpRequest) -> HttpResponse:

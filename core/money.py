@@ -46,11 +46,6 @@ def credits_text(nanos: int) -> str:
     return exact_text(nanos, credit_nanos(), 0)
 
 
-def cents_text(nanos: int) -> str:
-    """Cents, exact, without needless decimals (`20000000000` is `"2000"`)."""
-    return exact_text(nanos, NANOS_PER_CENT, 0)
-
-
 def usd_number(nanos: int) -> float:
     """Dollars as the float that a published API asks for; the exact string always stands beside it."""
     return nanos / NANOS_PER_USD

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Every IANA zone this machine knows; an empty file name or a path is none of them."""
-    return frozenset(available_timezones())
+    """Every IANA zone this machine knows; an empty file name or a path is none of them, nor what each machine calls its own."""
+    return frozenset(available_timezones()) - {"localtime"}
 
 
 def local_date(zone: str, instant: datetime) -> date:

@@ -13,6 +13,7 @@ CHECKS: Final[tuple[Check, ...]] = sql_checks(Path(__file__).resolve().parent / 
 LATE_AFTER: Final = timedelta(minutes=15)
 """What is due is swept every minute; reads never depend on it, but a quarter of an hour says that no worker runs."""
 
+ID_MIN: Final = -(2**63)
 ID_MAX: Final = 2**63 - 1
 
 
@@ -22,7 +23,7 @@ def account_ranges(size: int) -> Iterator[tuple[int, int]]:
 
     They are cut at wallets that exist, so one stray row with an absurd account id costs nothing, and is still looked at.
     """
-    low, ids = 1, Wallet.objects.order_by("account_id").values_list("account_id", flat=True)
+    low, ids = ID_MIN, Wallet.objects.order_by("account_id").values_list("account_id", flat=True)
     while cut := ids.filter(account_id__gte=low)[size : size + 1].first():
         yield low, cut - 1
         low = cut

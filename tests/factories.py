@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.models import Account
 from accounts.services.api_keys import IssuedKey
 from accounts.services.registration import register
-from billing_platform.verification import CHECKS
+from billing_platform.wiring import CHECKS
 from core import clock
 from credits.books import Source
 from credits.models import Book, Category, Grant, Kind, Wallet

@@ -11,6 +11,7 @@ from accounts.api.access import account_of, require_role
 from accounts.api.parameters import ACCOUNT_PARAMETERS
 from accounts.api.serializers import AccountInput, AccountOutput, CloseInput
 from accounts.api.throttling import count_for_email
+from accounts.errors import PersonalAccount
 from accounts.selectors import Account, Role, Scope
 from accounts.services import account as services
 from accounts.services import tokens
@@ -53,12 +54,14 @@ class CloseAccountView(ApiView):
         """
         Close the account for good; owners only, with their password.
 
-        Personal data is removed and keys stop; ledger entries stay, they hold ids only. Credits left cannot be spent any more and are not
-        paid out by this. Closing a personal account also ends its person's login: 409 `last_owner` while they are the only owner of
-        another account.
+        Personal data is removed and keys stop; ledger entries stay, they hold ids only. Credits left cannot be spent any more and are
+        not paid out by this. Closing a personal account also ends its person's login, so no other owner may: 409 `personal_account`.
+        409 `last_owner` while they are the only owner of another account.
         """
         account = account_of(request, scope=None, role=Role.OWNER)
         person = require_role(request, account, Role.OWNER)
+        if account.personal_of_id not in {None, person.pk}:
+            raise PersonalAccount("This is another person's own account: only they close it, since it ends their login.")
         given = read_body(CloseInput, request)
         now = clock.now()
         count_for_email("login", person.email)

@@ -18,6 +18,7 @@ from accounts.api.serializers import (
     MyAccountOutput,
     RoleInput,
 )
+from accounts.api.throttling import count_for_email
 from accounts.selectors import Role
 from accounts.services import membership as services
 from core import clock
@@ -47,6 +48,8 @@ class MembersView(ApiView):
         account = account_of(request, scope=None)
         person = require_role(request, account, Role.ADMIN)
         given = read_body(InviteInput, request)
+        count_for_email("reset", given["email"])
+        count_for_email("invite", person.email)
         made = services.invite(account_id=account.pk, email=given["email"], role=Role(given["role"]), actor_id=person.pk, now=clock.now())
         return self.success(InviteOutput(made.invite).data, status=201 if made.is_new else 200)
 

@@ -59,8 +59,13 @@ class ResetThrottle(AddressThrottle):
     scope = "reset_address"
 
 
+def seconds_for_email(scope: str, email: str) -> int:
+    """Count an attempt for one e-mail address; how long to wait, 0 where it may go on. The address is not written to Redis."""
+    return seconds_to_wait(scope, f"email:{secret_digest(email.strip().lower())[:32]}")
+
+
 def count_for_email(scope: str, email: str) -> None:
-    """Count an attempt for one e-mail address, from wherever. Raises RateLimited. The address itself is not written to Redis."""
-    waiting = seconds_to_wait(scope, f"email:{secret_digest(email.strip().lower())[:32]}")
+    """Count an attempt for one e-mail address, from wherever. Raises RateLimited."""
+    waiting = seconds_for_email(scope, email)
     if waiting:
         raise RateLimited("Too many attempts for this address; wait a little.", retry_after=waiting)

@@ -32,7 +32,8 @@ class UserManager(BaseUserManager["User"]):
 
 class User(AbstractBaseUser, PermissionsMixin):
     """
-    One person, logging in by e-mail. Written by registration and by the person; operators are users with `is_staff`.
+    One person, logging in by e-mail; named by id wherever a text is kept (logs, the admin's history). Written by registration and
+    by the person; operators are users with `is_staff`.
 
     Closing the personal account replaces the address by a tombstone and disables the password: rows that hold ids stay true.
     """
@@ -52,4 +53,4 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = (models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_is_lower_case"),)
 
     def __str__(self) -> str:
-        return self.email
+        return f"user {self.pk}"

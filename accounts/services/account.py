@@ -1,7 +1,8 @@
 """An account's own facts: its name, address, zone, low-balance level, freeze, and its end."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -15,6 +16,9 @@ from core import zones
 from core.audit import record_act
 from core.errors import InvalidInput, NotFound
 from core.locks import lock_one, locked
+
+ZONE_LEAD: Final = timedelta(seconds=60)
+"""A zone announced right before midnight waits for the next one: by then every web process has read it."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def _announce_zone(account: Account, zone: str, now: datetime) -> None:
     account.zone = zone_at(account, now)
     is_change = zone != account.zone
     account.next_zone = zone if is_change else ""
-    account.next_zone_at = zones.next_midnight(account.zone, now) if is_change else None
+    account.next_zone_at = zones.next_midnight(account.zone, now + ZONE_LEAD) if is_change else None
 
 
 def _lock_for_closing(account_id: int) -> tuple[Account, User | None]:
@@ -163,6 +167,7 @@ def _empty(account: Account, now: datetime) -> None:
     Membership.objects.filter(account=account).delete()
     Invite.objects.filter(account=account).delete()
     ApiKey.objects.filter(account=account, revoked_at=None).update(revoked_at=now)
+    ApiKey.objects.filter(account=account).update(name="")  # People name keys after themselves.
     account.name = account.email = ""
     account.low_balance_nanos = None
     account.closed_at = now

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.utils.http import base36_to_int, int_to_base36
 
 from accounts.errors import InvalidToken
-from accounts.models import User
+from accounts.models import Account, ApiKey, Invite, Membership, User
+from accounts.selectors import forget_presented_keys
 from accounts.services.registration import check_password
 from accounts.services.tokens import revoke_all_tokens
 from core.locks import lock_one
@@ -51,9 +52,24 @@ def set_new_password(*, token: str, password: str, now: datetime) -> None:
         user = _proven(PASSWORD_PROOF, token)
         check_password(password, user)
         user.set_password(password)
+        if user.email_verified_at is None:
+            _take_over(user, now)
         user.email_verified_at = user.email_verified_at or now
         user.save(update_fields=["password", "email_verified_at"])
         revoke_all_tokens(user_id=user.pk)
+
+
+def _take_over(user: User, now: datetime) -> None:
+    """
+    Whoever registered an address that was not theirs keeps nothing: keys, members and invites of the personal account end.
+
+    The first proof of the address came by this reset, so what was made before it was made by nobody known.
+    """
+    personal = Account.objects.filter(personal_of=user)
+    ApiKey.objects.filter(account__in=personal, revoked_at=None).update(revoked_at=now)
+    Membership.objects.filter(account__in=personal).exclude(user=user).delete()
+    Invite.objects.filter(account__in=personal, accepted_at=None).delete()
+    transaction.on_commit(forget_presented_keys)
 
 
 def _proven(generator: PasswordResetTokenGenerator, token: str) -> User:

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.options import ModelAdmin
 from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
 
+from accounts.api.throttling import seconds_for_email
+from core.api.throttling import seconds_to_wait
 from core.console.pages import ConsoleAdmin
 
 if TYPE_CHECKING:
@@ -21,6 +24,17 @@ class ConsoleSite(UnfoldAdminSite):
     What other packages register by themselves stays out: dj-stripe's pages (their actions call Stripe, their delete is
     open), the JWT blacklist (its rows show refresh tokens that work), Django's plain Group page (ours is in console).
     """
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The login page, with the limits of `/auth/token`: attempts per network address and per e-mail."""
+        if request.method == "POST":
+            waiting = seconds_to_wait("login_address", f"address:{request.META.get('REMOTE_ADDR', '')}")
+            waiting = waiting or seconds_for_email("login", request.POST.get("username", ""))
+            if waiting:
+                text = f"Too many attempts; try again in {waiting} seconds."
+                return HttpResponse(text, status=429, content_type="text/plain", headers={"Retry-After": str(waiting)})
+        response: HttpResponse = super().login(request, extra_context)
+        return response
 
     def register(
         self,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.errors import InvariantViolation
+from core.money import AMOUNT_MAX_NANOS
 from credits.books.rows import AllocationRow, EntryRow, Lot, Shortfall, Source, Span
 
 
@@ -50,6 +51,16 @@ class Books:
         """What remains of grants past their end, not yet expired."""
         return sum(lot.remaining for lot in self.lots if lot.is_lapsed(self.instant))
 
+    @property
+    def room(self) -> int:
+        """How much more can be granted: all of it is spent one day, at the latest by expiry, and must be countable then."""
+        return AMOUNT_MAX_NANOS - self.spent - sum(lot.remaining for lot in self.lots if lot.voided_at is None)
+
+    @property
+    def payable_now(self) -> int:
+        """What usable grants hold. What is taken from them does not bring the final sum of spending higher."""
+        return sum(lot.remaining for lot in self.payable())
+
     def payable(self, moment: datetime | None = None) -> list[Lot]:
         """Usable grants in burn-down order; for usage under way since `moment` also those that lapsed after it."""
         usable = [lot for lot in self.lots if lot.is_usable(self.instant)]
@@ -65,7 +76,6 @@ class Books:
         *,
         occurred_at: datetime,
         reverses: int | None = None,
-        description: str = "",
         actor_id: int | None = None,
     ) -> EntryRow:
         """Add an entry: the running sums move with it. A negative one spends positions that `pay` must then cover."""
@@ -81,8 +91,6 @@ class Books:
             source,
             occurred_at,
             reverses,
-            description,
-            "",
             actor_id,
         )
         self.next_seq += 1
@@ -124,22 +132,23 @@ class Books:
         else:
             shortfall.span = Span(start + take, shortfall.span.end)
 
-    def _cover(self, rows: dict[Lot | None, AllocationRow], lot: Lot | None, span: Span, entry_seq: int) -> None:
+    def _cover(self, rows: dict[Lot | None, AllocationRow], lot: Lot | None, span: Span, entry_seq: int) -> bool:
+        """Cover positions by a grant's one row of the batch; whether that row was there already and grew."""
         row = rows.get(lot)
         if row is None:
             rows[lot] = row = AllocationRow(span, lot, "pay", entry_seq)
             self.rows.append(row)
-        elif row.span.end == span.start:
-            row.span = Span(row.span.start, span.end)
-        else:
+            return False
+        if row.span.end != span.start:
             msg = f"account {self.account_id}: two intervals of one grant in one batch"
             raise InvariantViolation(msg)
+        row.span = Span(row.span.start, span.end)
+        return True
 
     def _fall_short(self, rows: dict[Lot | None, AllocationRow], span: Span, entry_seq: int) -> None:
+        """A shortfall is open per row, so that what settles it lies inside one row."""
         self.debt += span.size
-        self._cover(rows, None, span, entry_seq)
-        last = self.shortfalls[-1] if self.shortfalls else None
-        if last is not None and last.is_new and last.span.end == span.start:
-            last.span = Span(last.span.start, span.end)
+        if self._cover(rows, None, span, entry_seq):
+            self.shortfalls[-1].span = Span(self.shortfalls[-1].span.start, span.end)
         else:
-            self.shortfalls.append(Shortfall(span, is_new=True))
+            self.shortfalls.append(Shortfall(span))

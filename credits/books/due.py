@@ -58,9 +58,9 @@ def _first_due(books: Books) -> tuple[datetime, int, int, Lot] | None:
 
 def _due_key(lot: Lot) -> tuple[datetime, int, int] | None:
     if lot.booked_at is None:
-        return None if lot.voided_at is not None else (lot.effective_at, _ACTIVATION, lot.id or 0)
+        return None if lot.voided_at is not None else (lot.effective_at, _ACTIVATION, lot.place)
     if lot.is_live and lot.expires_at is not None:
-        return (lot.expires_at + LATE_GRACE, _EXPIRY, lot.id or 0)
+        return (lot.expires_at + LATE_GRACE, _EXPIRY, lot.place)
     return None
 
 

@@ -10,6 +10,9 @@ LATE_GRACE: Final = timedelta(minutes=10)
 COMPENSATION_TERM: Final = timedelta(days=30)
 """How long credits stay good that are returned to a grant which has ended meanwhile."""
 
+UNWRITTEN: Final = 2**63
+"""Where a grant without an id stands among those with one."""
+
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -77,9 +80,14 @@ class Lot:
     actor_id: int | None = None
 
     @property
+    def place(self) -> int:
+        """Its id; one that is not written yet comes after all that are."""
+        return UNWRITTEN if self.id is None else self.id
+
+    @property
     def burn_order(self) -> tuple[int, datetime, bool, datetime, int]:
         """Priority, soonest end, promo before paid, oldest, id (docs/adr/0005)."""
-        return (self.priority, self.expires_at or NEVER, self.category == "paid", self.effective_at, self.id or 0)
+        return (self.priority, self.expires_at or NEVER, self.category == "paid", self.effective_at, self.place)
 
     @property
     def is_live(self) -> bool:
@@ -115,8 +123,6 @@ class EntryRow:
     source: Source
     occurred_at: datetime
     reverses: int | None = None
-    description: str = ""
-    reference: str = ""
     actor_id: int | None = None
 
 
@@ -134,10 +140,9 @@ class AllocationRow:
 
 @dataclass(slots=True, eq=False)
 class Shortfall:
-    """An open part of a pay row without a grant. `is_new`: it was added by this act."""
+    """An open part of a pay row without a grant."""
 
     span: Span
-    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from core.errors import Conflict
 from credits.books.books import Books
 from credits.books.rows import COMPENSATION_TERM, AllocationRow, Bearer, EntryRow, Lot, Shortfall, Source, Span
+from credits.errors import AmountOutOfRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,12 @@ def undo(books: Books, bearers: list[Bearer], amount: int, source: Source, *, un
     `bearers`: the rows that bear the entry, with their open parts inside it. Returns go into the row's own grant, or, where that
     one has ended, into a compensation grant (same category, priority and pro-rata cost basis, valid 30 days), or lower debt.
 
-    Raises Conflict `more_than_was_taken`.
+    Raises Conflict `more_than_was_taken`, AmountOutOfRange.
     """
     if not 0 < amount <= refundable(bearers):
         raise Conflict("No more than what was charged and not given back yet can be returned.", code="more_than_was_taken")
+    if amount > books.room:
+        raise AmountOutOfRange("The account has come to the bound of what can be counted.", field="amount")
     entry = books.book(
         undone.by,
         undone.book,
@@ -75,7 +78,7 @@ def _return(books: Books, act: _Undo, bearer: Bearer, span: Span) -> None:
 
 
 def _cut(books: Books, gone: Span) -> None:
-    books.shortfalls = [Shortfall(part, shortfall.is_new) for shortfall in books.shortfalls for part in shortfall.span.without([gone])]
+    books.shortfalls = [Shortfall(part) for shortfall in books.shortfalls for part in shortfall.span.without([gone])]
 
 
 def _compensation(books: Books, act: _Undo, ended: Lot, size: int) -> Lot:

@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'wallet',
                 'permissions': (('adjust_balance', 'Can adjust a balance'),),
-                'indexes': [models.Index(condition=models.Q(('debt_nanos__gt', 0)), fields=['account'], name='wallet_in_debt'), models.Index(condition=models.Q(('next_change_at__isnull', False)), fields=['next_change_at'], name='wallet_by_next_change')],
+                'indexes': [models.Index(condition=models.Q(('debt_nanos__gt', 0)), fields=['-debt_nanos'], name='wallet_in_debt'), models.Index(condition=models.Q(('next_change_at__isnull', False)), fields=['next_change_at'], name='wallet_by_next_change')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('balance_nanos__gte', -4611686018427387904), ('balance_nanos__lte', 4611686018427387904)), name='wallet_balance_in_range'), models.CheckConstraint(condition=models.Q(('spent_nanos__gte', 0), ('spent_nanos__lte', 4611686018427387904)), name='wallet_spent_in_range'), models.CheckConstraint(condition=models.Q(('debt_nanos__gte', 0), ('frozen_nanos__gte', 0), ('lapsing_nanos__gte', 0), ('reserved_nanos__gte', 0)), name='wallet_sums_not_negative'), models.CheckConstraint(condition=models.Q(('balance_nanos__gte', django.db.models.expressions.CombinedExpression(models.F('debt_nanos'), '*', models.Value(-1)))), name='wallet_negative_only_by_its_debt'), models.CheckConstraint(condition=models.Q(('next_seq__gte', 1)), name='wallet_next_seq_positive'), models.CheckConstraint(condition=models.Q(('policy__in', ['debt', 'absorb'])), name='wallet_policy_known')],
             },
         ),

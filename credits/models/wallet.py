@@ -54,7 +54,7 @@ class Wallet(models.Model):
             models.CheckConstraint(condition=Q(policy__in=Policy.values), name="wallet_policy_known"),
         )
         indexes = (
-            models.Index(fields=["account"], condition=Q(debt_nanos__gt=0), name="wallet_in_debt"),
+            models.Index(fields=["-debt_nanos"], condition=Q(debt_nanos__gt=0), name="wallet_in_debt"),
             models.Index(fields=["next_change_at"], condition=Q(next_change_at__isnull=False), name="wallet_by_next_change"),
         )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from core.audit import record_act
-from core.money import AMOUNT_MAX_NANOS, usd_text
+from core.money import usd_text
 from credits.books import Books, Source
 from credits.errors import AmountOutOfRange, SourceKeyReused
 from credits.models import Book, Category, Grant, Kind, LedgerEntry
@@ -70,7 +70,7 @@ def _add(books: Books, act: _Adjustment) -> int:
 
 
 def _take(books: Books, act: _Adjustment) -> int:
-    if not 0 < -act.amount_nanos <= AMOUNT_MAX_NANOS - books.spent:
+    if not 0 < -act.amount_nanos <= books.room + books.payable_now:
         raise AmountOutOfRange("An adjustment must not be 0, and must stay within what a wallet can count.", field="amount")
     source = Source("operator", str(act.actor_id or "command line"), act.source_key)
     entry = books.book(Kind.MANUAL, Book.ADJUSTMENT, act.amount_nanos, source, occurred_at=books.clock_at, actor_id=act.actor_id)

@@ -54,8 +54,8 @@ def post_batch(cursor: CursorWrapper, statements: EventStatements, *, now: datet
     cursor.execute(_CONTRACT)
     cursor.execute(statements.insert, {"now": now})
     special = _lock(cursor, now)
-    refused = _refuse_overflow(cursor, statements, special.overflowing)
     by_hand = _accounts_by_hand(special, now)
+    refused = _refuse_overflow(cursor, statements, special.overflowing, now)
     if by_hand:
         cursor.execute("UPDATE fresh_charge SET by_hand = true WHERE account_id = ANY(%(accounts)s)", {"accounts": by_hand})
     cursor.execute(_WALLETS, {"now": now})
@@ -93,18 +93,21 @@ def _spend_by_hand(cursor: CursorWrapper, account_ids: list[int], now: datetime)
     write_books(books.values())
 
 
-def _refuse_overflow(cursor: CursorWrapper, statements: EventStatements, account_ids: list[int]) -> list[int]:
-    """Item by item, in the batch's order: one that would bring `spent` above the bound is refused alone."""
+def _refuse_overflow(cursor: CursorWrapper, statements: EventStatements, account_ids: list[int], now: datetime) -> list[int]:
+    """
+    Item by item, in the batch's order: one that would bring `spent` above the bound is refused alone.
+
+    What grants hold counts, since it is spent one day; so does nothing twice that they pay for now.
+    """
     if not account_ids:
         return []
-    cursor.execute("SELECT account_id, spent_nanos FROM wallet WHERE account_id = ANY(%(accounts)s)", {"accounts": account_ids})
-    spent = dict(cursor.fetchall())
+    room = {account_id: books.room + books.payable_now for account_id, books in open_books(account_ids, now=now).items()}
     refused = []
     for account_id, _, amount, _, position in _charges_of(cursor, account_ids):
-        if spent[account_id] + amount > AMOUNT_MAX_NANOS:
+        if amount > room[account_id]:
             refused.append(position)
         else:
-            spent[account_id] += amount
+            room[account_id] -= amount
     cursor.execute(statements.delete, {"positions": refused})
     cursor.execute("DELETE FROM fresh_charge WHERE position = ANY(%(positions)s)", {"positions": refused})
     return refused

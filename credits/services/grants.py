@@ -5,7 +5,6 @@ from datetime import datetime
 
 from django.db import transaction
 
-from core.money import AMOUNT_MAX_NANOS
 from credits.books import Books, Lot, Source, book_due
 from credits.errors import AmountOutOfRange, BadTerms, SourceKeyReused
 from credits.models import Book, Category, Grant, Kind
@@ -80,9 +79,7 @@ def add_lot(books: Books, terms: GrantTerms) -> Lot:
 
 def _lot(books: Books, terms: GrantTerms) -> Lot:
     effective_at = terms.effective_at or books.clock_at
-    # What a grant holds is spent one day, at the latest when it expires, and that must still be countable then.
-    countable = AMOUNT_MAX_NANOS - books.spent - sum(lot.remaining for lot in books.lots)
-    if not 0 < terms.amount_nanos <= countable:
+    if not 0 < terms.amount_nanos <= books.room:
         raise AmountOutOfRange("A grant must be above 0 and within what a wallet can hold.", field="amount")
     if terms.expires_at is not None and terms.expires_at <= max(books.clock_at, effective_at):
         raise BadTerms("A grant must end in the future, and after it begins.", field="expires_at")

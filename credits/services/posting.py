@@ -47,16 +47,15 @@ def write_books(books: Iterable[Books]) -> None:
 
 def lock_wallets(account_ids: Collection[int], *, now: datetime) -> list[Wallet]:
     """
-    The wallets, locked, in account order; missing ones are made first.
+    The wallets, locked, in account order; missing ones are made before the first lock, so that the order holds.
 
     Raises NotFound where an account does not exist.
     """
-    wallets = list(locked(Wallet.objects.filter(account_id__in=account_ids)))
-    missing = set(account_ids) - {wallet.account_id for wallet in wallets}
-    if not missing:
-        return wallets
-    make_wallets(missing, now=now)
-    return list(locked(Wallet.objects.filter(account_id__in=account_ids)))
+    wallets = Wallet.objects.filter(account_id__in=account_ids)
+    missing = set(account_ids) - set(wallets.values_list("account_id", flat=True))
+    if missing:
+        make_wallets(missing, now=now)
+    return list(locked(wallets.all()))
 
 
 def make_wallets(account_ids: Collection[int], *, now: datetime) -> None:

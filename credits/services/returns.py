@@ -4,8 +4,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from core.errors import NotFound
+from core.errors import InvariantViolation, NotFound
 from credits.books import Source, Undone, undo
+from credits.errors import SourceKeyReused
 from credits.models import Book, Kind, LedgerEntry
 from credits.services.loading import load_bearers
 from credits.services.posting import open_one, write_books
@@ -17,13 +18,17 @@ def return_usage(
     """
     Give back the last `amount_nanos` of a usage entry to the grants that paid it. The same source key again returns the first entry.
 
-    Raises Conflict `more_than_was_taken`, NotFound (no such entry).
+    `source` must have a key. Raises Conflict `more_than_was_taken`, SourceKeyReused (known key, other act), AmountOutOfRange, NotFound
+    (no such entry).
     """
+    if not source.key:
+        msg = "a return without a source key could be booked twice"
+        raise InvariantViolation(msg)
     with transaction.atomic():
         books = open_one(account_id, now=now)
         known = LedgerEntry.objects.filter(account_id=account_id, source_key=source.key).first()
         if known is not None:
-            return known
+            return _same(known, seq, amount_nanos)
         entry = LedgerEntry.objects.filter(account_id=account_id, seq=seq, kind=Kind.USAGE).first()
         if entry is None:
             raise NotFound("There is no such usage entry.")
@@ -31,3 +36,9 @@ def return_usage(
         written = undo(books, load_bearers(books, entry), amount_nanos, source, undone=undone)
         write_books([books])
     return LedgerEntry.objects.get(account_id=account_id, seq=written.seq)
+
+
+def _same(known: LedgerEntry, seq: int, amount_nanos: int) -> LedgerEntry:
+    if (known.reverses, known.amount_nanos) != (seq, amount_nanos):
+        raise SourceKeyReused("This source key has booked another return; use a new key.")
+    return known

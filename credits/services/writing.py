@@ -78,8 +78,6 @@ def _entry(account: Books, entry: EntryRow) -> dict[str, Any]:
         "source_id": entry.source.id,
         "source_key": entry.source.key,
         "reverses": entry.reverses,
-        "description": entry.description,
-        "reference": entry.reference,
         "actor": entry.actor_id,
         "occurred_at": entry.occurred_at,
         "now": account.clock_at,
@@ -137,7 +135,7 @@ _INSERT_ENTRY = """
 INSERT INTO ledger_entry (account_id, seq, kind, book, amount_nanos, balance_after_nanos, spent_after_nanos, source_type, source_id,
     source_key, reverses, description, reference, actor_id, occurred_at, created_at)
 VALUES (%(account)s, %(seq)s, %(kind)s, %(book)s, %(amount)s, %(balance_after)s, %(spent_after)s, %(source_type)s, %(source_id)s,
-    %(source_key)s, %(reverses)s, %(description)s, %(reference)s, %(actor)s, %(occurred_at)s, %(now)s)
+    %(source_key)s, %(reverses)s, '', '', %(actor)s, %(occurred_at)s, %(now)s)
 """
 
 _INSERT_ALLOCATION = """

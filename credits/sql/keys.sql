@@ -13,6 +13,7 @@ CREATE INDEX allocation_id ON allocation USING brin (id) WITH (pages_per_range =
 -- Pay rows tile the spent positions and settle rows are disjoint: no two of them end at one position.
 CREATE UNIQUE INDEX allocation_pays_once ON allocation (account_id, to_nanos) WHERE role = 'pay';
 CREATE UNIQUE INDEX allocation_settles_once ON allocation (account_id, to_nanos) WHERE role = 'settle';
+CREATE INDEX allocation_shortfalls ON allocation (account_id, to_nanos) WHERE role = 'pay' AND grant_id IS NULL;
 CREATE INDEX allocation_returns ON allocation (account_id, reverses) WHERE role = 'return';
 
 -- Updated at every act: leave room for heap-only updates.
@@ -21,4 +22,5 @@ ALTER TABLE credit_grant SET (fillfactor = 60);
 
 -- What other apps may read of usage entries, so that no SQL outside credits names a ledger table.
 CREATE VIEW usage_charge AS
-    SELECT account_id, source_id AS event_id, -amount_nanos AS charged_nanos FROM ledger_entry WHERE kind = 'usage';
+    SELECT account_id, source_id AS event_id, -amount_nanos AS charged_nanos, occurred_at
+    FROM ledger_entry WHERE kind = 'usage' AND source_type = 'usage_event';

@@ -149,11 +149,22 @@ def test_closing_removes_the_person_and_keeps_the_row(api: Api, cast: Cast) -> N
     assert (user.email, user.is_active, user.has_usable_password()) == (f"closed-{user.pk}@closed.invalid", False, False)
     assert not Membership.objects.filter(account=account).exists()
     assert not Invite.objects.exists()
-    assert ApiKey.objects.get().revoked_at is not None
+    assert (ApiKey.objects.get().revoked_at is not None, ApiKey.objects.get().name) == (True, "")
+    assert "alice" not in str(user)
     assert [api.get("/v1/account", by).status_code for by in (cast.alice, issued)] == [401, 401]
     assert api.get("/v1/account", cast.bob, x_account=account.public_id).status_code == 404
     assert api.post("/auth/token/refresh", {"refresh": cast.alice.refresh}).status_code == 401
     assert "alice" not in str(AuditRecord.objects.values()).lower()
+
+
+def test_another_owner_cannot_close_a_persons_own_account(api: Api, cast: Cast) -> None:
+    Membership.objects.filter(account=cast.alice.account, user=cast.bob.user).update(role=Role.OWNER)
+
+    answer = api.post("/v1/account/close", {"password": PASSWORD}, cast.bob, x_account=cast.alice.account.public_id)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "personal_account")
+    assert not Account.objects.exclude(closed_at=None).exists()
+    assert api.get("/v1/account", cast.alice).status_code == 200
 
 
 def test_the_address_of_a_closed_account_may_register_again(api: Api, alice: Person) -> None:

@@ -7,11 +7,12 @@ from django.core.mail import EmailMessage
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.errors import InvalidToken
-from accounts.models import User
+from accounts.models import Membership, User
+from accounts.models.membership import Role
 from accounts.services.proofs import PASSWORD_PROOF, make_proof, set_new_password
 from accounts.services.registration import register
 from core import clock
-from tests.actors import PASSWORD, make_person
+from tests.actors import PASSWORD, customer_key, join, make_person
 from tests.conftest import Api
 from tests.threads import at_once, failures
 
@@ -150,3 +151,29 @@ def test_a_deployment_with_pages_mails_links(
         register(email="alice@example.com", password=PASSWORD, now=clock.now())
 
     assert re.search(r"https://app\.example\.com/verify\?token=\S+\n", str(mailoutbox[0].body))
+
+
+def test_who_registered_somebody_elses_address_keeps_nothing_after_the_reset(api: Api) -> None:
+    victim, friend = make_person("alice"), make_person("bob")
+    join(friend, victim.account, Role.OWNER)
+    key = customer_key(victim)
+    token = make_proof(PASSWORD_PROOF, victim.user)
+
+    assert api.post("/auth/password/confirm", {"token": token, "password": "a new long passphrase"}).status_code == 204
+
+    assert api.get("/v1/account", key).status_code == 401
+    assert api.get("/v1/account", friend, x_account=victim.account.public_id).status_code == 404
+    assert Membership.objects.filter(account=victim.account).count() == 1
+
+
+def test_a_reset_of_a_proven_address_leaves_keys_and_members_alone(api: Api) -> None:
+    owner, friend = make_person("alice"), make_person("bob")
+    User.objects.filter(pk=owner.user.pk).update(email_verified_at=clock.now())
+    join(friend, owner.account, Role.OWNER)
+    key = customer_key(owner)
+    token = make_proof(PASSWORD_PROOF, User.objects.get(pk=owner.user.pk))
+
+    assert api.post("/auth/password/confirm", {"token": token, "password": "a new long passphrase"}).status_code == 204
+
+    assert api.get("/v1/account", key).status_code == 200
+    assert api.get("/v1/account", friend, x_account=owner.account.public_id).status_code == 200

@@ -55,6 +55,11 @@ def test_the_engines_are_the_ones_the_launcher_brings(services: dict[str, Any]) 
     assert services["redis"]["image"].startswith("redis:")
 
 
+def test_compose_passes_the_whole_environment_file_on(services: dict[str, Any]) -> None:
+    for name in PROCESSES:
+        assert services[name]["env_file"] == [{"path": ".env", "required": False}]
+
+
 def test_compose_gives_every_setting_that_has_no_default(services: dict[str, Any]) -> None:
     required = set(re.findall(r'env\.\w+\("([A-Z_]+)"\)', SETTINGS))
     assert required

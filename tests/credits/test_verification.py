@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import Account
-from billing_platform.verification import CHECKS, verify_ledger
+from billing_platform.verification import verify_ledger
+from billing_platform.wiring import CHECKS
 from core import clock
 from credits.books import Source
 from credits.models import Category, Grant, Kind, LedgerEntry

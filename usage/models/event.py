@@ -18,7 +18,8 @@ class UsageEvent(models.Model):
     `cost_nanos` is what the price book says, `charged_nanos` what the customer pays, `absorbed_nanos` what the operator bears:
     cost = charged + absorbed, and charged > 0 means exactly one ledger entry (source_type `usage_event`, source_id the event_id).
     `fingerprint` tells a repeat from another event under the same id. `local_date` is the day it is counted under, in the zone
-    the account had. The database's primary key is `(account, created_at, id)`, the order in which lists page.
+    the account had when it was booked. `created_at` is when it was received; its entry's is the wallet's clock. The database's
+    primary key is `(account, created_at, id)`, the order in which lists page.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 class Counts(models.Model):
-    """What every roll-up counts. Cost is what was charged, net of refunds."""
+    """What every roll-up counts. Cost is what was charged."""
 
     events = models.BigIntegerField()
     input_tokens = models.BigIntegerField()

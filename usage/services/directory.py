@@ -21,7 +21,7 @@ class Memory(Generic[RefT]):
     """
     What was found, by public id, with when. Unknown ids are never remembered: guessing must not fill memory.
 
-    `welcome` is called once with what is found for the first time, before anybody else can see it.
+    `welcome` is called with what was looked up, before anybody else can see it.
     """
 
     find: Callable[[Collection[str]], dict[str, RefT]]
@@ -43,7 +43,7 @@ class Memory(Generic[RefT]):
         if len(self.found) > REMEMBER_MAX:
             self.found.clear()
         refs = self.find(missing)
-        self.welcome([ref for public_id, ref in refs.items() if public_id not in self.found], now)
+        self.welcome(list(refs.values()), now)
         asked_at = time.monotonic()
         self.found.update({public_id: (asked_at, ref) for public_id, ref in refs.items()})
         return refs

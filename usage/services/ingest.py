@@ -5,6 +5,7 @@ Decode each item by itself, price it in integers, COPY what is good into a tempo
 event never sinks the good ones, and nothing is asked of the database per event.
 """
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +16,14 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from core.errors import BillingError
+from core.metrics import CONFLICTS
 from credits.services.batches import EventStatements, post_batch
 from usage.services.directory import ACCOUNTS, KEYS
 from usage.services.events import IngestAnswer, Rejection, ReportedEvent, decode_event, split_body
 from usage.services.price_book import PRICE_BOOK
 from usage.services.staging import COLUMNS, Reference, Staged, stage_event
+
+logger = logging.getLogger(__name__)
 
 _SQL: Final = Path(__file__).resolve().parent.parent / "sql"
 _STAGE: Final = (_SQL / "stage.sql").read_text()
@@ -121,7 +125,16 @@ def _answer(batch: _Batch, known: dict[int, str], refused: set[int]) -> IngestAn
         else:
             duplicates += 1
     batch.rejected.sort(key=lambda rejection: rejection.index)
+    _alarm_conflicts(batch)
     return IngestAnswer(accepted, duplicates, batch.rejected)
+
+
+def _alarm_conflicts(batch: _Batch) -> None:
+    """A known id with other content is a sender's bug that loses usage: counted, and said aloud once a batch."""
+    conflicts = [rejection for rejection in batch.rejected if rejection.code == "event_id_conflict"]
+    if conflicts:
+        CONFLICTS.inc(len(conflicts))
+        logger.warning("%s usage events repeat a known event_id with other content, the first is %s", len(conflicts), conflicts[0].event_id)
 
 
 class _OnlyId(msgspec.Struct):

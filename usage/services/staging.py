@@ -1,4 +1,4 @@
-"""Prices a batch and writes it as COPY text: one line per event, built without a copy of anything."""
+"""Prices a batch and writes it as COPY text: one line per event."""
 
 import hashlib
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged
     cost = rate(priced.prices, event)
     fingerprint = hashlib.blake2b(canonical(event), digest_size=16).hexdigest()
     place = f"{position}\t{account.id}\t{_text(event.event_id)}\t{fingerprint}\t{_null(key)}\t{priced.model_id}\t{priced.version_id}"
-    when = f"{local_date(account, occurred_at)}\t{occurred_at}"
+    when = f"{local_date(account, occurred_at, now=known.now)}\t{occurred_at}"
     return Staged(
         position,
         account.id,
@@ -71,9 +71,9 @@ def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged
     )
 
 
-def local_date(account: AccountRef, instant: datetime) -> date:
-    """The account's calendar day at an instant, in the zone it has then."""
-    zone = zone_at(account, instant)
+def local_date(account: AccountRef, instant: datetime, *, now: datetime) -> date:
+    """The day of an instant in the zone that the account has when it is booked: a late event goes by the zone of now."""
+    zone = zone_at(account, now)
     return instant.date() if zone == "UTC" else instant.astimezone(ZoneInfo(zone)).date()
 
 

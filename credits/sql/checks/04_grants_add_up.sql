@@ -18,3 +18,6 @@ WHERE g.account_id BETWEEN %(low)s AND %(high)s
 UNION ALL
 SELECT u.account_id, format('allocations name grant %%s, which is not the account''s', u.grant_id)
 FROM used u LEFT JOIN credit_grant g ON g.account_id = u.account_id AND g.id = u.grant_id WHERE g.id IS NULL
+UNION ALL
+SELECT r.account_id, format('returns go into grant %%s, which is not the account''s', r.grant_id)
+FROM returned r LEFT JOIN credit_grant g ON g.account_id = r.account_id AND g.id = r.grant_id WHERE g.id IS NULL
