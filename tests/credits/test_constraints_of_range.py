@@ -77,8 +77,8 @@ def test_what_is_due_is_counted_before_a_batch_is_booked_up_to_the_bound(account
     """An expiry that falls due with a batch takes the room first: the batch's item is refused alone, and nobody else's is."""
     other = factories.make_account()
     factories.give(account, AMOUNT_MAX_NANOS - 5, expires_at=HOUR_AGO + timedelta(minutes=1), now=HOUR_AGO)
-    answer = send((account, "too much", 6), (other, "an innocent one", 6), (account, "just enough", 5))
-    assert [(refusal.event_id, refusal.code) for refusal in answer.rejected] == [("too much", "spent_out_of_range")]
+    answer = send((account, "too-much", 6), (other, "an-innocent-one", 6), (account, "just-enough", 5))
+    assert [(refusal.event_id, refusal.code) for refusal in answer.rejected] == [("too-much", "spent_out_of_range")]
     assert read_wallet(account_id=account.pk, now=NOW).spent_nanos == AMOUNT_MAX_NANOS
     assert factories.disagreements() == []
 
@@ -86,7 +86,7 @@ def test_what_is_due_is_counted_before_a_batch_is_booked_up_to_the_bound(account
 def test_usage_beside_a_lapsing_grant_leaves_room_for_its_expiry(account: Account) -> None:
     ended_at = NOW - timedelta(minutes=5)
     factories.give(account, AMOUNT_MAX_NANOS - 5, expires_at=ended_at, now=HOUR_AGO)
-    answer = send((account, "too much", 6), (account, "just enough", 5))
-    assert [refusal.event_id for refusal in answer.rejected] == ["too much"]
+    answer = send((account, "too-much", 6), (account, "just-enough", 5))
+    assert [refusal.event_id for refusal in answer.rejected] == ["too-much"]
     assert read_wallet(account_id=account.pk, now=NOW + timedelta(hours=1)).spent_nanos == AMOUNT_MAX_NANOS
     assert factories.disagreements() == []
