@@ -56,7 +56,7 @@ def measure(row: Row, world: World, url: str, *, pairs: int, seconds: float) -> 
 def _floor(row: Row, world: World, seconds: float) -> float:
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(FLOOR_TABLES)}")
-    batches = [[world.floor_batch(row.accounts, BATCH) for _ in range(_most(seconds, per_second=120))] for _ in range(CLIENTS)]
+    batches = [[world.floor_batch(row.accounts, BATCH) for _ in range(_most(seconds, per_second=90))] for _ in range(CLIENTS)]
     return _rate([_copier(mine) for mine in batches], seconds)
 
 
