@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -39,7 +38,7 @@ class Product:
 
     def web(self, port: int) -> Command:
         """The web server. Its address goes by the environment, where it differs between machines."""
-        own = {"GUNICORN_CMD_ARGS": f"--bind={HOST}:{port}", "PROMETHEUS_MULTIPROC_DIR": str(self._empty_metrics())}
+        own = {"GUNICORN_CMD_ARGS": f"--bind={HOST}:{port}"}
         return self._process("web", WEB, stop_seconds=25, environment={**self.environment, **own})
 
     def worker(self) -> Command:
@@ -70,13 +69,6 @@ class Product:
             reason = f"manage.py {arguments[0]} ended with exit code {done.returncode}"
             raise Failure(arguments[0], reason, "mend what the lines below name", log)
         return done.stdout
-
-    def _empty_metrics(self) -> Path:
-        """Where the web processes add up their numbers; what the last run counted there is not this run's."""
-        folder = self.state.path("metrics")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        return folder
 
     def _process(
         self, name: str, arguments: Sequence[str], *, stop_seconds: float, environment: Mapping[str, str] | None = None

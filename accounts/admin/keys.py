@@ -5,7 +5,7 @@ from typing import ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.enums import ActionVariant
@@ -54,11 +54,7 @@ class RevokeKeyForm(ReasonForm):
     @cached_property
     def key(self) -> ApiKey:
         """The key it was opened on. Raises Http404."""
-        text = str(self.object_id)
-        key = ApiKey.objects.filter(pk=text).first() if text.isdecimal() else None
-        if key is None:
-            raise Http404
-        return key
+        return self.opened_on(ApiKey.objects.all())
 
     def lines_before(self) -> list[tuple[str, str]]:
         return [("Key", str(self.key)), ("Scopes", ", ".join(self.key.scopes))]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.enums import ActionVariant
@@ -28,11 +28,7 @@ class AccountForm(ReasonForm):
     @cached_property
     def account(self) -> Account:
         """The account it was opened on. Raises Http404."""
-        text = str(self.object_id)
-        account = Account.objects.filter(pk=text).first() if text.isdecimal() else None
-        if account is None:
-            raise Http404
-        return account
+        return self.opened_on(Account.objects.all())
 
     @cached_property
     def wallet(self) -> WalletView:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final, TypeVar
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from unfold.decorators import action as unfold_action
 from unfold.forms import BaseDialogForm
@@ -25,6 +26,7 @@ REASON_MAX: Final = 2000
 
 Act = Callable[..., HttpResponse]
 ActT = TypeVar("ActT", bound=Act)
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 class DialogForm(BaseDialogForm):  # type: ignore[misc]  # unfold has no types
@@ -46,6 +48,14 @@ class DialogForm(BaseDialogForm):  # type: ignore[misc]  # unfold has no types
 
     def get_after_template_context(self, request: HttpRequest, object_id: str | None = None) -> dict[str, object]:
         return {"form": self, "effect": self.effect()}
+
+    def opened_on(self, rows: QuerySet[ModelT]) -> ModelT:
+        """The row, of these, that the dialog was opened on. Raises Http404."""
+        text = str(self.object_id)
+        row = rows.filter(pk=text).first() if text.isdecimal() else None
+        if row is None:
+            raise Http404
+        return row
 
 
 class ReasonForm(DialogForm):

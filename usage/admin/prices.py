@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
@@ -124,11 +124,7 @@ class ActivateForm(ReasonForm):
     @cached_property
     def version(self) -> PriceVersion:
         """The draft it was opened on. Raises Http404."""
-        text = str(self.object_id)
-        version = PriceVersion.objects.filter(pk=text).select_related("model").first() if text.isdecimal() else None
-        if version is None:
-            raise Http404
-        return version
+        return self.opened_on(PriceVersion.objects.select_related("model"))
 
     def lines_before(self) -> list[tuple[str, str]]:
         """What is charged now, and what will be: the prices that change."""

@@ -2,14 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from accounts.selectors import AccountRef, KeyRef, zone_at
 from core.errors import InvalidInput
+from core.zones import local_date
 from usage.rating import rate
 from usage.services.events import ReportedEvent, canonical, metadata_text
 from usage.services.price_book import PriceBook
@@ -61,7 +61,8 @@ def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged
     cost = rate(priced.prices, event)
     fingerprint = hashlib.blake2b(canonical(event), digest_size=16).hexdigest()
     place = f"{position}\t{account.id}\t{_text(event.event_id)}\t{fingerprint}\t{_null(key)}\t{priced.model_id}\t{priced.version_id}"
-    when = f"{local_date(account, occurred_at, now=known.now)}\t{occurred_at}"
+    day = local_date(zone_at(account, known.now), occurred_at)  # By the zone it has now, when it is booked.
+    when = f"{day}\t{occurred_at}"
     return Staged(
         position,
         account.id,
@@ -69,12 +70,6 @@ def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged
         fingerprint,
         f"{place}\t{_reported(event)}\t{cost}\t{_free(event)}\t{when}\n",
     )
-
-
-def local_date(account: AccountRef, instant: datetime, *, now: datetime) -> date:
-    """The day of an instant in the zone that the account has when it is booked: a late event goes by the zone of now."""
-    zone = zone_at(account, now)
-    return instant.date() if zone == "UTC" else instant.astimezone(ZoneInfo(zone)).date()
 
 
 def _account_of(event: ReportedEvent, known: Reference) -> AccountRef:
