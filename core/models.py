@@ -38,3 +38,28 @@ class AuditRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} {self.object_type} {self.object_id} #{self.pk}"
+
+
+class IdempotentRequest(models.Model):
+    """
+    One request that a client may repeat: whose and which act, the client's key, a digest of what was asked, and the answer once done.
+
+    Written by `core.idempotency` in the act's transaction. `lease` is a claim on an act that waits for a provider; one past
+    `lease_until` is dead, and a retry takes it. `subject` names what the act has made so far. Deleted after a day.
+    """
+
+    scope = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    subject = models.CharField(max_length=64, blank=True)
+    answer = models.JSONField(null=True)
+    lease = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["scope", "key"], name="idempotent_request_once_per_key"),)
+        indexes = (models.Index(fields=["created_at"], name="idempotent_request_by_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.key}"

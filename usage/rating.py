@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from core.rounding import half_even
 from usage.errors import CostOutOfRange
 
 MAX_EVENT_COST_NANOS: Final = 10**15
@@ -83,10 +84,3 @@ def rate(prices: Prices, used: Used) -> int:
     if cost > MAX_EVENT_COST_NANOS:
         raise CostOutOfRange("This event would cost more than $1,000,000; check its quantities.")
     return cost
-
-
-def half_even(numerator: int, denominator: int) -> int:
-    """Exact division of a non-negative by a positive integer, ties to the even neighbour."""
-    quotient, rest = divmod(numerator, denominator)
-    twice = 2 * rest
-    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))

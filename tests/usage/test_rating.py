@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.rounding import half_even
 from usage.errors import CostOutOfRange
 from usage.models.price_book import PRICE_MAX_NANOS
-from usage.rating import MAX_EVENT_COST_NANOS, Prices, Quantities, half_even, rate
+from usage.rating import MAX_EVENT_COST_NANOS, Prices, Quantities, rate
 
 QUANTITY_MAX: Final = 2**31
 MULTIPLIER_MAX: Final = 1_000_000
