@@ -9,5 +9,7 @@ class PlatformConfig(AppConfig):
     name = "billing_platform"
 
     def ready(self) -> None:
-        """Importing the checks registers them."""
-        from billing_platform import checks  # noqa: F401 - models must be loaded first
+        """Importing the checks registers them; what the apps sell to each other is connected."""
+        from billing_platform import checks, wiring  # noqa: F401 - models must be loaded first
+
+        wiring.connect()

@@ -11,6 +11,10 @@ from django.db import ProgrammingError, transaction
 from core import clock
 from core.audit import record_act
 from core.models import AuditRecord
+from payments.errors import BadTariff
+from payments.gateways.stripe_client import longest_dial_seconds
+from payments.services.ordering import SESSION_SHORTEST
+from payments.tariff import tariff
 
 _ACT: Final = "fix_credit_nanos"
 
@@ -23,6 +27,39 @@ def credit_is_a_power_of_ten(**_: Any) -> list[CheckMessage]:
         return []
     hint = "1000000 makes one credit a tenth of a cent."
     return [Error("CREDIT_NANOS must be a positive power of ten.", hint=hint, id="billing.E001")]
+
+
+@register()
+def purchases_can_be_priced(**_: Any) -> list[CheckMessage]:
+    """The tariff is read at the first purchase; a slip in it should be seen before."""
+    try:
+        tariff()
+    except BadTariff as error:
+        return [Error(error.message, hint="See .env.example.", id="billing.E003")]
+    return []
+
+
+@register()
+def an_order_waits_as_long_as_its_page(**_: Any) -> list[CheckMessage]:
+    """A provider's page for an order ends with it; a second try must still fit."""
+    shortest, longest = 2 * SESSION_SHORTEST.seconds // 60, 24 * 60 - 5
+    if not shortest <= settings.ORDER_LIFETIME_MINUTES <= longest:
+        hint = "Stripe keeps a page open for half an hour to a day, and a second one must fit into what is left."
+        return [Error(f"ORDER_LIFETIME_MINUTES must be from {shortest} to {longest}.", hint=hint, id="billing.E004")]
+    return []
+
+
+@register()
+def a_lease_outlives_the_questions_asked_under_it(**_: Any) -> list[CheckMessage]:
+    """Whoever asks a provider must be done, or have given up, before another one may take over; and some thread must stay free."""
+    found: list[CheckMessage] = []
+    longest = longest_dial_seconds()
+    if longest >= settings.PROVIDER_LEASE_SECONDS:
+        hint = "Or lower PROVIDER_TIMEOUT_SECONDS."
+        found.append(Error(f"PROVIDER_LEASE_SECONDS must be above {longest}.", hint=hint, id="billing.E005"))
+    if settings.PROVIDER_CALLS_AT_ONCE < 1:
+        found.append(Error("PROVIDER_CALLS_AT_ONCE must be 1 at least.", hint="Fewer than a web process has threads.", id="billing.E006"))
+    return found
 
 
 @register(Tags.database)

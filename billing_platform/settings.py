@@ -7,6 +7,7 @@ Nothing here has a default that is unsafe in production: DEBUG is off, SECRET_KE
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from celery.schedules import crontab
@@ -25,6 +26,14 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
 
 # Money
 CREDIT_NANOS = env.int("CREDIT_NANOS", default=1_000_000)
+# What $1.00 of credit costs, in minor units of each currency that is taken: USD=100,EUR=92.5
+PURCHASE_CURRENCIES: dict[str, str] = env.dict("PURCHASE_CURRENCIES", default={"USD": "100"})
+PURCHASE_MIN_USD = env.str("PURCHASE_MIN_USD", default="5.00")
+PURCHASE_MAX_USD = env.str("PURCHASE_MAX_USD", default="10000.00")
+PLATFORM_FEE_BP = env.int("PLATFORM_FEE_BP", default=0)
+ORDER_LIFETIME_MINUTES = env.int("ORDER_LIFETIME_MINUTES", default=23 * 60)  # Stripe: half an hour to a day.
+# Hosts (with a port only where it is not the usual one) to which a person may be sent after a checkout.
+CHECKOUT_REDIRECT_HOSTS = [host.lower() for host in env.list("CHECKOUT_REDIRECT_HOSTS", default=[urlsplit(PUBLIC_URL).netloc])]
 
 INSTALLED_APPS = [
     "billing_platform.console.apps.ConsoleConfig",
@@ -48,6 +57,7 @@ INSTALLED_APPS = [
     "accounts",
     "credits",
     "usage",
+    "payments",
     "billing_platform",
 ]
 
@@ -89,7 +99,7 @@ DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
     "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
     "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": {"options": "-c jit=off -c timezone=UTC -c lock_timeout=30s", "prepare_threshold": None},
+    "OPTIONS": {"connect_timeout": 5, "options": "-c jit=off -c timezone=UTC -c lock_timeout=30s", "prepare_threshold": None},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -113,13 +123,22 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Whoever asks for a job does not wait for a broker that is away (kombu's own is six seconds); core.jobs logs what was not sent.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 CELERY_TIMEZONE = "UTC"
+_HOUR = 3600
+# By task: when, and after how many seconds one that no worker took is forgotten, so that a night without a worker leaves no heap.
+_TIMETABLE: dict[str, tuple[timedelta | crontab, int]] = {
+    "credits.tasks.book_due_changes": (timedelta(minutes=1), 60),
+    "payments.tasks.sweep_events": (timedelta(seconds=30), 30),
+    "payments.tasks.mirror_events": (timedelta(seconds=30), 30),
+    "payments.tasks.reconcile_attempts": (timedelta(minutes=1), 60),
+    "payments.tasks.read_provider_feed": (timedelta(minutes=5), 300),
+    "payments.tasks.reread_provider_feed": (crontab(hour="2", minute="45"), 12 * _HOUR),
+    "billing_platform.tasks.verify_ledger": (crontab(hour="3", minute="15"), 12 * _HOUR),
+    "accounts.tasks.forget_expired_tokens": (crontab(hour="4", minute="5"), 12 * _HOUR),
+    "payments.tasks.forget_payloads": (crontab(hour="4", minute="25"), 12 * _HOUR),
+    "billing_platform.tasks.forget_idempotent_requests": (crontab(minute="35"), _HOUR),
+}
 CELERY_BEAT_SCHEDULE = {
-    "book-what-is-due": {"task": "credits.tasks.book_due_changes", "schedule": timedelta(minutes=1)},
-    "verify-ledger": {"task": "billing_platform.tasks.verify_ledger", "schedule": crontab(hour="3", minute="15")},
-    "forget-expired-tokens": {
-        "task": "accounts.tasks.forget_expired_tokens",
-        "schedule": crontab(hour="4", minute="5"),
-    },
+    task: {"task": task, "schedule": schedule, "options": {"expires": expires}} for task, (schedule, expires) in _TIMETABLE.items()
 }
 
 # People and tokens
@@ -189,6 +208,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "ScopeEnum": "accounts.models.api_key.Scope",
         "CustomerScopeEnum": "accounts.api.serializers.CUSTOMER_SCOPE_CHOICES",
+        "OrderStatusEnum": "payments.api.serializers.ORDER_STATUSES",
     },
     "PATH_CONVERTER_OVERRIDES": {"public_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"}},
 }
@@ -204,11 +224,22 @@ MAIL_PAGES = {
     "invite": env.str("INVITE_PAGE", default=""),
 }
 
+# Providers: how long they are waited for, how many calls a process makes at once, when another worker takes over, how long raw
+# events are kept.
+PROVIDER_TIMEOUT_SECONDS = env.int("PROVIDER_TIMEOUT_SECONDS", default=10)
+PROVIDER_CALLS_AT_ONCE = env.int("PROVIDER_CALLS_AT_ONCE", default=3)
+PROVIDER_LEASE_SECONDS = env.int("PROVIDER_LEASE_SECONDS", default=90)
+PROVIDER_PAYLOAD_DAYS = env.int("PROVIDER_PAYLOAD_DAYS", default=90)
+
 # Stripe's objects are mirrored by dj-stripe; the customer belongs to a billing account.
 STRIPE_LIVE_MODE = env.bool("STRIPE_LIVE_MODE", default=False)
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_TEST_SECRET_KEY", default="")
 STRIPE_LIVE_SECRET_KEY = env.str("STRIPE_LIVE_SECRET_KEY", default="")
 STRIPE_API_VERSION = "2026-08-26.dahlia"
+if "STRIPE_API_HOST" in env:  # A stand-in for Stripe. dj-stripe takes the mere presence of the setting for one.
+    STRIPE_API_HOST = env.str("STRIPE_API_HOST", default="")
+# The newest first; while a secret is being changed, the one before it after a comma. The web process does not start without.
+STRIPE_WEBHOOK_SECRETS: list[str] = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_SUBSCRIBER_MODEL = "accounts.Account"
 DJSTRIPE_SUBSCRIBER_MODEL_MIGRATION_DEPENDENCY = "0001_initial"
@@ -240,5 +271,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
+    "loggers": {"stripe": {"level": "WARNING"}, "django.server": {"handlers": ["stderr"], "propagate": False}},
 }

@@ -5,9 +5,15 @@ import logging
 from celery import shared_task
 
 from billing_platform import verification
-from core import clock
+from core import clock, idempotency
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task
+def forget_idempotent_requests() -> int:
+    """Forget answers that nobody may ask for any more."""
+    return idempotency.forget_old(now=clock.now())
 
 
 @shared_task

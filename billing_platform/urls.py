@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from billing_platform.health import HealthView, MetricsView, ReadyView
 from billing_platform.openapi import DocsView, DocumentView
 from billing_platform.overview.urls import gateway_urlpatterns
+from payments.webhooks import StripeWebhookView
 
 urlpatterns = [
     path("healthz", HealthView.as_view()),
@@ -17,6 +18,8 @@ urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("credits.api.urls")),
     path("", include("usage.api.urls")),
+    path("", include("payments.api.urls")),
+    path("payment/webhook/stripe", StripeWebhookView.as_view()),
     path("", include("billing_platform.overview.urls")),
     path("", include(gateway_urlpatterns)),
     path("client/v4/", include(gateway_urlpatterns)),

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection
-
 from core.errors import Conflict, IdempotencyKeyReused
+from core.locks import try_claim
 from core.models import IdempotentRequest
 
 KEPT: Final = timedelta(hours=24)
@@ -63,7 +62,7 @@ def begin(asked: Asked, *, now: datetime, lease_for: timedelta) -> Begun:
 
     Raises IdempotencyKeyReused (the key came with other content), RequestInProgress (it runs now, here or elsewhere).
     """
-    if not _claim(asked):
+    if not try_claim(f"{asked.scope}\n{asked.key}"):
         raise _in_progress(1)
     # A statement of its own, so that it sees what the one who had the claim before has committed.
     known = IdempotentRequest.objects.filter(scope=asked.scope, key=asked.key).first()
@@ -71,6 +70,12 @@ def begin(asked: Asked, *, now: datetime, lease_for: timedelta) -> Begun:
         known.delete()
         known = None
     return _first(asked, now, lease_for) if known is None else _again(known, asked, now, lease_for)
+
+
+def find_answer(asked: Asked, *, now: datetime) -> dict[str, Any] | None:
+    """The first answer to this very request, if it was done; so that a repeat is not judged by rules that changed since."""
+    done = IdempotentRequest.objects.filter(scope=asked.scope, key=asked.key, fingerprint=asked.fingerprint, created_at__gt=now - KEPT)
+    return done.values_list("answer", flat=True).first()
 
 
 def name_subject(begun: Begun, subject: str) -> None:
@@ -97,15 +102,6 @@ def forget_old(*, now: datetime) -> int:
     """Delete what is older than a day; returns how many."""
     count, _ = IdempotentRequest.objects.filter(created_at__lte=now - KEPT).delete()
     return count
-
-
-def _claim(asked: Asked) -> bool:
-    """One transaction at a time may look at a key; it does not wait for another."""
-    digest = hashlib.sha256(f"{asked.scope}\n{asked.key}".encode()).digest()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
-        (taken,) = cursor.fetchone()
-    return bool(taken)
 
 
 def _first(asked: Asked, now: datetime, lease_for: timedelta) -> Begun:

@@ -9,19 +9,19 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 
-def enqueue(task_path: str, **arguments: object) -> None:
+def enqueue(task_path: str, *, expires_seconds: int | None = None, **arguments: object) -> None:
     """
-    Send one job once the present transaction commits, or at once where none is open.
+    Send one job once the present transaction commits, or at once where none is open. `expires_seconds`: no worker takes it later.
 
     A broker that is down loses the job, and says so in the log: what was asked for over HTTP is done and stays done. Hand over ids,
     never secrets: the broker keeps its messages as plain text.
     """
-    transaction.on_commit(lambda: _send(task_path, arguments))
+    transaction.on_commit(lambda: _send(task_path, arguments, expires_seconds))
 
 
-def _send(task_path: str, arguments: dict[str, object]) -> None:
+def _send(task_path: str, arguments: dict[str, object], expires_seconds: int | None) -> None:
     task = import_string(task_path)
     try:
-        task.apply_async(kwargs=arguments, retry=False)
+        task.apply_async(kwargs=arguments, retry=False, expires=expires_seconds)
     except OperationalError:
         logger.exception("The broker refused the job %s.", task_path)

@@ -1,13 +1,16 @@
 """
-The only place in Python that takes row locks.
+The only place in Python that takes locks in the database.
 
-Everywhere in the same order (ARCHITECTURE.md "Lock order"): inbox row, order, attempt / refund / dispute, top-up config, coupon,
-subscription, usage-event keys, wallets by account id, check-in budget. Identity has its own: account, invite, user; never beside
-those of money.
+Everywhere in the same order (ARCHITECTURE.md "Lock order"): inbox row, order, attempt, review, usage-event keys, wallets by account id.
+Identity has its own: account, invite, user; never beside those of money.
 """
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
+from django.db import connection
 from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
@@ -21,3 +24,35 @@ def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
 def lock_one(rows: QuerySet[Row]) -> Row | None:
     """The first of these rows, locked until the transaction ends, or None."""
     return locked(rows).first()
+
+
+@contextmanager
+def single_flight(name: str) -> Iterator[bool]:
+    """
+    Whether nobody else is inside at this moment, on any host; if so, nobody else comes in until the end.
+
+    A lock of the session, with no transaction open, so that jobs may ask the network meanwhile. It ends with the connection.
+    """
+    key = advisory_key(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        (is_mine,) = cursor.fetchone()
+    try:
+        yield bool(is_mine)
+    finally:
+        if is_mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def try_claim(name: str) -> bool:
+    """Claim a name until the present transaction ends, without waiting; False where somebody else has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [advisory_key(name)])
+        (is_mine,) = cursor.fetchone()
+    return bool(is_mine)
+
+
+def advisory_key(name: str) -> int:
+    """The first 8 bytes of the name's SHA-256, as PostgreSQL's signed bigint."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

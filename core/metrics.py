@@ -14,4 +14,3 @@ SECONDS: Final = Histogram(
 DEADLOCKS: Final = Counter("billing_database_deadlocks", "Transactions that PostgreSQL ended to break a deadlock.")
 CONFLICTS: Final = Counter("billing_event_conflicts", "Usage events refused because their id is known with other content.")
 EXCEPTIONS: Final = Counter("billing_unexpected_errors", "Requests that met an error nobody foresaw (answered 500).")
-EVENTS_FAILED: Final = Counter("billing_provider_events_failed", "Provider events given up after many tries.")

@@ -21,6 +21,11 @@ def midnight(zone: str, day: date) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
 
 
+def utc_midnight(instant: datetime) -> datetime:
+    """The beginning of the UTC day that `instant` is in."""
+    return midnight("UTC", local_date("UTC", instant))
+
+
 def next_midnight(zone: str, instant: datetime) -> datetime:
     """The instant, in UTC, at which the day after `instant`'s begins in `zone`: a day may have 23 or 25 hours."""
     return midnight(zone, local_date(zone, instant) + timedelta(days=1))

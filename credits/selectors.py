@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from core.errors import InvalidInput
 from core.money import AMOUNT_MAX_NANOS
-from credits.models import EntryType, Kind, LedgerEntry, Wallet
+from credits.models import EntryType, Grant, Kind, LedgerEntry, Wallet
 from credits.models.entry import ADJUSTMENT_KINDS, ALWAYS_NEGATIVE, ALWAYS_POSITIVE
 
 __all__ = ("FILTERED_MAX", "EntryPage", "EntryType", "LedgerEntry", "first_seq_at", "list_entries")
@@ -165,3 +165,19 @@ def _filtered_page(account_id: int, span: _Span, wanted: _Filter, limit: int, of
         count, seqs = cursor.fetchone()
     items = list(_entries(account_id).filter(seq__in=seqs)) if seqs else []
     return EntryPage(items, min(count, FILTERED_MAX), total_is_capped=count > FILTERED_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedGrant:
+    """A grant and the entry that booked it; None while it is not effective."""
+
+    grant: Grant
+    entry: LedgerEntry | None
+
+
+def list_grants_of_source(*, account_id: int, source_type: str, source_id: str, limit: int) -> list[IssuedGrant]:
+    """What one source (an order, for example) has issued to an account, the oldest first."""
+    grants = list(Grant.objects.filter(account_id=account_id, source_type=source_type, source_id=source_id).order_by("pk")[:limit])
+    keys = [f"grant:{grant.pk}:effective" for grant in grants]
+    entries = {entry.source_key: entry for entry in LedgerEntry.objects.filter(account_id=account_id, source_key__in=keys)}
+    return [IssuedGrant(grant, entries.get(key)) for grant, key in zip(grants, keys, strict=True)]

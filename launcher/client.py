@@ -3,6 +3,7 @@
 import http.cookiejar
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any, Final
@@ -57,12 +58,12 @@ class Client:
         """A GET."""
         return self._send("GET", path, None)
 
-    def post(self, path: str, body: object) -> Answer:
+    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
         """A POST with a JSON body."""
-        return self._send("POST", path, json.dumps(body).encode())
+        return self._send("POST", path, json.dumps(body).encode(), headers)
 
-    def _send(self, method: str, path: str, body: bytes | None) -> Answer:
-        request = Request(f"{self.base}{path}", data=body, method=method, headers={"Accept": "application/json"})
+    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None = None) -> Answer:
+        request = Request(f"{self.base}{path}", data=body, method=method, headers={"Accept": "application/json", **(headers or {})})
         if self.token:
             request.add_header("Authorization", f"Bearer {self.token}")
         if body is not None:

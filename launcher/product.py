@@ -20,6 +20,9 @@ from launcher.state import CHECKOUT, State
 DATABASE: Final = "billing"
 LOCK: Final = CHECKOUT / "requirements.txt"
 
+SANDBOX_PORT: Final = 12111
+WEBHOOK_PATH: Final = "/payment/webhook/stripe"
+
 # docker-compose.yml starts the same three; tests/architecture/test_compose.py compares them.
 WEB: Final = shlex.split(
     "python -m gunicorn billing_platform.wsgi:application"
@@ -35,6 +38,13 @@ class Product:
 
     state: State
     environment: Mapping[str, str]
+
+    def sandbox(self, port: int, web_port: int) -> Command:
+        """The stand-in for Stripe: its pages take test cards, its webhooks go to the web server."""
+        data, webhook = str(self.state.path("sandbox", "stripe.sqlite3")), f"http://{HOST}:{web_port}{WEBHOOK_PATH}"
+        arguments = ["python", "-m", "sandbox", "--port", str(port), "--data", data, "--webhook-url", webhook]
+        secrets = {"SANDBOX_API_KEY": stripe_key(self.state), "SANDBOX_WEBHOOK_SECRET": webhook_secret(self.state)}
+        return self._process("sandbox", arguments, stop_seconds=10, environment={**self.environment, **secrets})
 
     def web(self, port: int) -> Command:
         """The web server. Its address goes by the environment, where it differs between machines."""
@@ -83,8 +93,23 @@ class Product:
         )
 
 
-def environment(servers: Servers, *, database: str = DATABASE, redis_number: int = 0, port: int = 8000) -> dict[str, str]:
-    """What settings.py reads, for a machine of one's own. Whatever the caller's environment sets already, stays."""
+def stripe_key(state: State) -> str:
+    """The one key that this checkout's sandbox takes."""
+    return f"sk_test_{state.secret('stripe_key')}"
+
+
+def webhook_secret(state: State) -> str:
+    """What this checkout's sandbox signs its webhooks with."""
+    return f"whsec_{state.secret('stripe_webhook')}"
+
+
+def environment(
+    servers: Servers, *, database: str = DATABASE, redis_number: int = 0, port: int = 8000, sandbox_port: int = SANDBOX_PORT
+) -> dict[str, str]:
+    """
+    What settings.py reads, for a machine of one's own. Whatever the caller's environment sets already, stays, except that
+    payments go to the sandbox: nothing here charges a real card.
+    """
     state = servers.state
     local = {
         "SECRET_KEY": state.secret("secret_key"),
@@ -98,6 +123,10 @@ def environment(servers: Servers, *, database: str = DATABASE, redis_number: int
     given = {
         "DATABASE_URL": servers.database_url(database),
         "REDIS_URL": servers.redis_url(redis_number),
+        "STRIPE_LIVE_MODE": "0",
+        "STRIPE_API_HOST": f"http://{HOST}:{sandbox_port}",
+        "STRIPE_TEST_SECRET_KEY": stripe_key(state),
+        "STRIPE_WEBHOOK_SECRETS": webhook_secret(state),
         "PYTHONUNBUFFERED": "1",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }

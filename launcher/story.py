@@ -1,6 +1,6 @@
 """
-The main job, once, over HTTP: a customer registers, an operator grants $20.00, a gateway reports usage, and every
-dialect tells the same balance. Each step prints real numbers and stops the story if they are not what they must be.
+The main job, once, over HTTP: a customer registers, buys $20.00 of credits by card, an operator adds $5.00, a gateway reports
+usage, and every dialect tells the same balance. Each step prints real numbers and stops the story if they are not what they must be.
 """
 
 import re
@@ -13,8 +13,12 @@ from typing import Any, Final
 
 from launcher.client import Answer, Browser, Client
 from launcher.console import Failure, say
+from launcher.shopping import Purchase
 
-GRANTED_NANOS: Final = 20_000_000_000
+BOUGHT_USD: Final = 20
+GIVEN_USD: Final = 5
+BOUGHT_NANOS: Final = 20_000_000_000
+GRANTED_NANOS: Final = 25_000_000_000
 NANOS_PER_USD: Final = 1_000_000_000
 NANOS_PER_CREDIT: Final = 1_000_000
 NANOS_PER_CENT: Final = 10_000_000
@@ -42,6 +46,7 @@ class Story:
     """What the steps share."""
 
     base: str
+    sandbox: str
     operator: tuple[str, str]
     platform_key: str
     manage: Callable[..., str]
@@ -56,6 +61,8 @@ class Story:
         """All of it. Raises Failure at the first number that is not what it must be."""
         customer = self._register()
         self._balances(customer, 0)
+        Purchase(customer.client, Client(self.sandbox), f"story-{self.run}").buy(BOUGHT_USD)
+        self._balances(customer, BOUGHT_NANOS)
         self._adjust(customer)
         self._balances(customer, GRANTED_NANOS)
         model = self._model()
@@ -77,8 +84,8 @@ class Story:
         return Customer(email, client, account)
 
     def _adjust(self, customer: Customer) -> None:
-        said = adjust(self, customer.account, "20.00", "Welcome credit, agreed by phone")
-        say("adjust", f"{self.operator[0]} adds $20.00 in the admin's dialog, with a reason: {said}")
+        said = adjust(self, customer.account, f"{GIVEN_USD}.00", "Welcome credit, agreed by phone")
+        say("adjust", f"{self.operator[0]} adds ${GIVEN_USD}.00 in the admin's dialog, with a reason: {said}")
 
     def _balances(self, customer: Customer, nanos: int) -> None:
         """The same balance in the four dialects, each in its own unit, exact."""
@@ -153,11 +160,11 @@ class Story:
 
     def _ledger(self, customer: Customer, cost: int) -> None:
         ledger = customer.client.get("/auth/account/ledger?limit=1").must_be(200).body
-        expect("ledger entries", ledger["total"], EVENTS + 1)
+        expect("ledger entries", ledger["total"], EVENTS + 2)
         expect("the newest entry's balance", ledger["items"][0]["balance_after_str"], usd_text(GRANTED_NANOS - cost))
         recent = customer.client.get("/api-account/user/usage/recent?limit=100").must_be(200).body
         expect("the first page of recent usage", (len(recent["items"]), recent["has_more"]), (100, True))
-        say("ledger", f"{ledger['total']} entries, one per event and one grant; recent usage pages through them")
+        say("ledger", f"{ledger['total']} entries, one per event and per grant; recent usage pages through them")
 
     def _verify(self) -> None:
         said = self.manage("verify_ledger").strip()
@@ -165,9 +172,9 @@ class Story:
         say("verify", "verify_ledger recomputed every balance, grant and charge, and found nothing to say")
 
 
-def play(base: str, *, operator: tuple[str, str], platform_key: str, manage: Callable[..., str]) -> None:
+def play(base: str, *, sandbox: str, operator: tuple[str, str], platform_key: str, manage: Callable[..., str]) -> None:
     """Play the story against a running platform. Raises Failure if any step is not as it must be."""
-    Story(base, operator, platform_key, manage).play()
+    Story(base, sandbox, operator, platform_key, manage).play()
 
 
 def adjust(story: Story, account: str, dollars: str, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs the platform: servers, database, demo data, web, worker, beat; then the story; then serves until stopped."""
+"""Runs the platform: servers, database, demo data, sandbox, web, worker, beat; then the story; then serves until stopped."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from launcher import children, databases, ports, product, story
 from launcher.children import Child, Command
 from launcher.console import Failure, say, step
 from launcher.locks import FileLock
-from launcher.product import Product
+from launcher.product import SANDBOX_PORT, Product
 from launcher.servers import Servers, serving
 from launcher.state import State, read_json, write_private
 
@@ -31,6 +31,24 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where a person and the processes reach each other, on 127.0.0.1."""
+
+    web: int
+    sandbox: int
+
+    @property
+    def web_url(self) -> str:
+        """The platform."""
+        return f"http://{ports.HOST}:{self.web}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """The stand-in for Stripe."""
+        return f"http://{ports.HOST}:{self.sandbox}"
 
 
 @dataclass(frozen=True)
@@ -50,10 +68,10 @@ def run(state: State, *, serve: bool) -> int:
         if not own.take():
             raise _already_running(read_json(note))
         _listen_for_signals()
-        port = _web_port()
-        write_private(note, json.dumps({"pid": os.getpid(), "url": f"http://{ports.HOST}:{port}"}))
+        where = Ports(web=_free_port("web", int(os.environ.get("PORT", PORT_DEFAULT))), sandbox=_free_port("sandbox", SANDBOX_PORT))
+        write_private(note, json.dumps({"pid": os.getpid(), "url": where.web_url}))
         try:
-            _run(state, port, began, serve=serve)
+            _run(state, where, began, serve=serve)
         except Stopped as stopped:
             _ignore_signals()
             say("launcher", f"stopped by {signal.Signals(stopped.number).name}; the data stay in {state.folder}")
@@ -64,21 +82,21 @@ def run(state: State, *, serve: bool) -> int:
     return 0
 
 
-def _run(state: State, port: int, began: float, *, serve: bool) -> None:
+def _run(state: State, where: Ports, began: float, *, serve: bool) -> None:
     say("state", f"{state.folder}")
     with serving(state, wait_at_end=True) as servers:
         _tell_servers(servers)
         databases.ready_database(servers)
-        one = Product(state, product.environment(servers, port=port))
+        one = Product(state, product.environment(servers, port=where.web, sandbox_port=where.sandbox))
         with step("pages", "gathering the files of the admin and of Swagger UI") as under_way:
             under_way.done = "gathered" if product.collect_static(one) else "as they were"
         demo = _load_demo(one, servers)
         running: list[Child] = []
         try:
-            _start_processes(one, port, running)
+            _start_processes(one, where, running)
             say("launcher", f"up after {time.monotonic() - began:.1f} s")
-            _tell_story(one, demo, port)
-            _tell_links(one, demo, port)
+            _tell_story(one, demo, where)
+            _tell_links(one, demo, where)
             if serve:
                 _serve(servers, running)
         finally:
@@ -111,18 +129,19 @@ def _demo_stamp(servers: Servers) -> str:
     return "" if catalog is None else f"{catalog.identity(product.DATABASE)}-{product.source_fingerprint()}"
 
 
-def _start_processes(one: Product, port: int, running: list[Child]) -> None:
-    """All three at once, since each mostly waits for its imports; then wait for each in order."""
+def _start_processes(one: Product, where: Ports, running: list[Child]) -> None:
+    """All at once, since each mostly waits for its imports; then wait for each in order."""
     probes: list[tuple[Command, Callable[[Child], bool]]] = [
-        (one.web(port), lambda _: _answers(f"http://{ports.HOST}:{port}/readyz")),
+        (one.sandbox(where.sandbox, where.web), lambda _: _answers(f"{where.sandbox_url}/_sandbox/health")),
+        (one.web(where.web), lambda _: _answers(f"{where.web_url}/readyz")),
         (one.worker(), partial(_has_written, text=" ready.")),
         (one.beat(), partial(_has_written, text="beat: Starting")),
     ]
-    with step("processes", "starting web, worker and beat") as under_way:
+    with step("processes", "starting sandbox, web, worker and beat") as under_way:
         running.extend(children.start(command) for command, _ in probes)
         for child, (_, is_ready) in zip(running, probes, strict=True):
             children.await_ready(child, partial(is_ready, child), seconds=READY_SECONDS, watched=running)
-        under_way.done = "web, worker and beat are ready"
+        under_way.done = "sandbox, web, worker and beat are ready"
 
 
 def _answers(url: str) -> bool:
@@ -137,22 +156,24 @@ def _has_written(child: Child, *, text: str) -> bool:
     return text in child.written()
 
 
-def _tell_story(one: Product, demo: Demo, port: int) -> None:
+def _tell_story(one: Product, demo: Demo, where: Ports) -> None:
     story.play(
-        f"http://{ports.HOST}:{port}",
+        where.web_url,
+        sandbox=where.sandbox_url,
         operator=(demo.operator_email, demo.operator_password),
         platform_key=demo.platform_key,
         manage=one.manage,
     )
 
 
-def _tell_links(one: Product, demo: Demo, port: int) -> None:
-    base = f"http://{ports.HOST}:{port}"
+def _tell_links(one: Product, demo: Demo, where: Ports) -> None:
+    base = where.web_url
     lines = {
         "admin": f"{base}/admin/",
         "": f"operator {demo.operator_email}, password {demo.operator_password}",
         "API": f"{base}/docs (Swagger UI), {base}/openapi.json",
         "gateway key": demo.platform_key,
+        "sandbox": f"{where.sandbox_url}/ (the stand-in for Stripe: payments, events, webhooks; no money moves)",
         "mail": f"{one.state.folder / 'mail'}",
         "logs": f"{one.state.folder / 'logs'}",
     }
@@ -172,16 +193,15 @@ def _serve(servers: Servers, running: list[Child]) -> NoReturn:
 
 def _stop(running: list[Child]) -> None:
     if running:
-        with step("processes", "stopping beat, worker and web") as under_way:
+        with step("processes", "stopping beat, worker, web and sandbox") as under_way:
             children.stop_in_reverse(running)
-            under_way.done = "beat, worker and web have stopped"
+            under_way.done = "beat, worker, web and sandbox have stopped"
 
 
-def _web_port() -> int:
-    wanted = int(os.environ.get("PORT", PORT_DEFAULT))
+def _free_port(name: str, wanted: int) -> int:
     port = ports.first_free_from(wanted)
     if port != wanted:
-        say("web", f"port {wanted} is taken by another program: using {port}")
+        say(name, f"port {wanted} is taken by another program: using {port}")
     return port
 
 

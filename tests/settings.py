@@ -35,3 +35,8 @@ CELERY_TASK_EAGER_PROPAGATES = True
 
 # High, so that no test meets a limit by accident; tests of limits set their own.
 REST_FRAMEWORK |= {"DEFAULT_THROTTLE_RATES": dict.fromkeys(REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], "100000/min")}
+
+# The provider is the sandbox that a test opens (tests/payments); nothing listens here, so no other test asks anybody.
+STRIPE_LIVE_MODE = False
+STRIPE_API_HOST = "http://127.0.0.1:9"
+STRIPE_TEST_SECRET_KEY = "sk_test_0123456789abcdefghijklmn"

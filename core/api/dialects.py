@@ -127,8 +127,8 @@ _ADMIN_API: Final = ("/admin/billing", "/admin/credits/manual", "/admin/credits/
 
 
 def is_html(path: str) -> bool:
-    """Whether a path is the operators' pages, which answer in HTML."""
-    return _is_below(path, "/admin") and not any(_is_below(path, root) for root in _ADMIN_API)
+    """Whether a path is a page for a person, which answers in HTML: the operators', and where one comes back to after a checkout."""
+    return _is_below(path, "/payment/return") or (_is_below(path, "/admin") and not any(_is_below(path, root) for root in _ADMIN_API))
 
 
 def dialect_of(path: str) -> Dialect:

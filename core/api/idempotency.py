@@ -44,7 +44,7 @@ def read_asked(request: Request, *, account: str) -> Asked | None:
     if _KEY.fullmatch(key) is None:
         message = f"An {KEY_HEADER} has 1 to {KEY_MAX} printable ASCII characters."
         raise InvalidInput(message, code="invalid_idempotency_key", field=KEY_HEADER)
-    return Asked(f"{account} {request.method} {request.path}", key, fingerprint_of(request.data))
+    return Asked(f"{account} {request.method} {request.path}", key, fingerprint_of({"body": request.data}))
 
 
 def replay_headers(*, is_replayed: bool) -> dict[str, str]:

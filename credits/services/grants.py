@@ -10,6 +10,9 @@ from credits.errors import AmountOutOfRange, BadTerms, SourceKeyReused
 from credits.models import Book, Category, Grant, Kind
 from credits.services.posting import open_one, write_books
 
+__all__ = ("Book", "Category", "Grant", "GrantTerms", "Kind", "Source", "add_lot", "issue_grant")
+"""Apps that issue credits take the words from here: models stay inside."""
+
 ISSUED_KINDS = frozenset(
     {
         Kind.PURCHASE,

@@ -15,8 +15,9 @@ class Recording:
     """Stands where a task does, and keeps what it is sent."""
 
     @staticmethod
-    def apply_async(kwargs: dict[str, object], retry: bool) -> None:  # noqa: FBT001  Celery's own signature.
+    def apply_async(kwargs: dict[str, object], retry: bool, expires: int | None) -> None:  # noqa: FBT001  Celery's own signature.
         assert not retry
+        assert expires is None
         sent.append(kwargs)
 
 
@@ -24,7 +25,7 @@ class Unreachable:
     """A task whose broker is away."""
 
     @staticmethod
-    def apply_async(kwargs: dict[str, object], retry: bool) -> None:  # noqa: ARG004, FBT001  Celery's own signature.
+    def apply_async(kwargs: dict[str, object], retry: bool, expires: int | None) -> None:  # noqa: ARG004, FBT001  Celery's own signature.
         raise OperationalError("Connection refused")
 
 

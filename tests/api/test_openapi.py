@@ -16,7 +16,7 @@ from tests.conftest import Api
 
 Document: TypeAlias = Any
 
-_NOT_API = re.compile(r"^(admin$|admin/|client/v4/|docs$|openapi\.json$|static/)")
+_NOT_API = re.compile(r"^(admin$|admin/|client/v4/|docs$|openapi\.json$|payment/return(/|$)|static/)")
 _PART = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 
 
@@ -87,6 +87,24 @@ def test_answers_are_described_in_their_dialect(described: Document, path: str, 
     success = responses["200"]["content"]["application/json"]["schema"]
     assert ("$ref" in success) if wrapped_in is None else ("$ref" in success["properties"][wrapped_in])
     assert content_type in responses["404"]["content"]
+
+
+@pytest.mark.parametrize("path", ["/api-account/user/billing/create-checkout", "/payment/create-session"])
+def test_a_purchase_says_how_to_send_it_twice(described: Document, path: str) -> None:
+    operation = described["paths"][path]["post"]
+
+    assert {("Idempotency-Key", "header", False)} <= {
+        (each["name"], each["in"], each.get("required", False)) for each in operation["parameters"]
+    }
+    assert "Idempotent-Replayed" in operation["responses"]["200"]["headers"]
+    assert {"200", "400", "401", "403", "404", "409", "413", "415", "422", "429", "503"} == set(operation["responses"])
+
+
+def test_an_order_is_named_by_its_shape(described: Document) -> None:
+    (named,) = (each for each in described["paths"]["/orders/{order_id}"]["get"]["parameters"] if each["in"] == "path")
+
+    assert re.fullmatch(named["schema"]["pattern"], f"ord_{'0' * 32}")
+    assert not re.fullmatch(named["schema"]["pattern"], "0" * 32)
 
 
 def test_the_document_and_its_pages_are_served_without_login_or_network(api: Api) -> None:

@@ -17,6 +17,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import Account, ApiKey, Invite, Membership
 from accounts.services.api_keys import IssuedKey
+from core import clock
+from payments.models import Order, OrderLine, PaymentAttempt, Provider
+from payments.pricing import quote_credits
+from payments.services.ordering import Placement, place_order
+from payments.tariff import tariff
 from tests import factories
 from tests.actors import Cast, Person, customer_key, platform_key
 from tests.conftest import Api
@@ -25,7 +30,7 @@ from tests.spending import price
 pytestmark = pytest.mark.django_db
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
-NOT_API: Final = re.compile(r"^(admin$|admin/|docs$|openapi\.json$|static/)")
+NOT_API: Final = re.compile(r"^(admin$|admin/|docs$|openapi\.json$|payment/return(/|$)|static/)")
 PART: Final = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 
 
@@ -38,6 +43,7 @@ class World:
     member: Membership
     invite: Invite
     event_id: str
+    order_id: str
 
 
 THINGS: Final[dict[str, Callable[[World], list[str]]]] = {
@@ -45,6 +51,7 @@ THINGS: Final[dict[str, Callable[[World], list[str]]]] = {
     "key_id": lambda world: [world.key.key.public_id],
     "member_id": lambda world: [world.member.public_id, world.invite.public_id],
     "event_id": lambda world: [world.event_id],
+    "order_id": lambda world: [world.order_id],
 }
 """What stands for each name of a path part: Alice's object, or objects where a path takes several kinds."""
 
@@ -62,6 +69,7 @@ OF_NO_ACCOUNT: Final = {
     "auth/me",
     "v1/members/accept",
     "v1/models",
+    "payment/webhook/stripe",
 }
 """Routes that are about the caller, or about nobody: naming an account there means nothing."""
 
@@ -70,6 +78,8 @@ PLATFORM_KEYS_ONLY: Final = {"v1/usage/events"}
 
 BODIES: Final[dict[str, object]] = {
     "v1/estimate": {"model": "gpt-4o", "input_tokens": 1},
+    "api-account/user/billing/create-checkout": {"credit_usd": 20, "currency": "USD"},
+    "payment/create-session": {"channel": "stripe", "type": "credits", "credits": 20_000},
     "v1/usage/events": [{"event_id": "stolen", "account": "f" * 32, "model": "gpt-4o"}],
 }
 """Bodies for routes that read theirs before they ask for the account."""
@@ -123,12 +133,20 @@ def world(api: Api, cast: Cast) -> World:
         member=Membership.objects.get(account=cast.alice.account, user=cast.bob.user),
         invite=Invite.objects.get(),
         event_id="alices-call",
+        order_id=an_order(cast.alice.account).public_id,
     )
+
+
+def an_order(account: Account) -> Order:
+    quote = quote_credits(tariff(), credit_nanos=20_000_000_000, currency="USD")
+    placement = Placement(account_id=account.pk, placed_by=None, quote=quote, provider=Provider.STRIPE)
+    return place_order(placement, now=clock.now())
 
 
 def identity_now() -> str:
     """Everything a stranger could have moved, apart from money."""
-    rows = [row for model in (Account, ApiKey, Invite, Membership) for row in model._default_manager.order_by("pk")]
+    models = (Account, ApiKey, Invite, Membership, Order, OrderLine, PaymentAttempt)
+    rows = [row for model in models for row in model._default_manager.order_by("pk")]
     return str(serializers.serialize("json", rows))
 
 
@@ -184,9 +202,11 @@ def test_a_stranger_is_told_the_same_as_of_what_does_not_exist(api: Api, cast: C
         (f"/v1/members/{world.member.public_id}", f"/v1/members/{'f' * 32}"),
         (f"/v1/account?account={world.account.public_id}", f"/v1/account?account={'f' * 32}"),
         ("/v1/usage/events/alices-call", "/v1/usage/events/nobodys-call"),
+        (f"/orders/{world.order_id}", f"/orders/ord_{'f' * 32}"),
+        (f"/api-account/user/billing/payment-status/{world.order_id}", f"/api-account/user/billing/payment-status/ord_{'f' * 32}"),
     ]
     for existing, missing in pairs:
-        method = "DELETE" if "?" not in existing and "events" not in existing else "GET"
+        method = "DELETE" if existing.startswith(("/auth/api-keys", "/v1/members")) else "GET"
         answers = [api.send(method, path, cast.charlie, x_request_id="the-same-id") for path in (existing, missing)]
 
         assert answers[0].status_code == answers[1].status_code == 404

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from accounts import errors as accounts_errors
 from core import errors as core_errors
+from core import idempotency
 from core.api.exception_handler import _DRF_CODES, STATUS_OF
 from core.errors import BillingError
 from credits import errors as credits_errors
+from payments import errors as payments_errors
+from payments import tariff
 from usage import errors as usage_errors
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-APPS = ("billing_platform", "core", "accounts", "credits", "usage")
+APPS = ("billing_platform", "core", "accounts", "credits", "usage", "payments")
 ANY_OTHER = "refused"
 """The handler's word for what Django REST framework may raise beyond the kinds it names."""
 
@@ -32,7 +35,7 @@ def _catalogue() -> dict[str, str]:
 
 
 def _classes() -> dict[str, type[BillingError]]:
-    modules = (core_errors, accounts_errors, credits_errors, usage_errors)
+    modules = (core_errors, idempotency, accounts_errors, credits_errors, payments_errors, tariff, usage_errors)
     found = {name: kind for module in modules for name, kind in vars(module).items() if isinstance(kind, type)}
     return {name: kind for name, kind in found.items() if issubclass(kind, BillingError) and kind is not BillingError}
 

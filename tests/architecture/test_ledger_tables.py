@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-OTHERS = ("accounts", "billing_platform", "core", "usage", "launcher")
+OTHERS = ("accounts", "billing_platform", "core", "usage", "payments", "launcher")
 LEDGER_TABLES = ("wallet", "ledger_entry", "credit_grant", "allocation")
 NAMED = re.compile(rf"\b(from|join|into|update|table|only|lock|using|references|copy)\s+\"?({'|'.join(LEDGER_TABLES)})\b", re.IGNORECASE)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-APPS = ("billing_platform", "core", "accounts", "credits", "usage")
-OURS = (*APPS, "launcher", "benchmarks")
+APPS = ("billing_platform", "core", "accounts", "credits", "usage", "payments")
+OURS = (*APPS, "sandbox", "launcher", "benchmarks")
 FUNCTION_LINES_MEDIAN = 10
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 400
@@ -89,7 +89,7 @@ def test_every_public_service_selector_and_pure_function_is_documented() -> None
 def test_the_instant_is_given_to_services_by_keyword() -> None:
     positional = [
         f"{_place(path, node)} {node.name}"
-        for path in _sources("accounts", "credits", "usage")
+        for path in _sources("accounts", "credits", "usage", "payments")
         if "services" in (path.stem, *path.parts)
         for node in _tree(path).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and _takes_now(node.args.args)

@@ -19,6 +19,7 @@ from credits.models import Category, Grant, Kind, LedgerEntry
 from credits.services.returns import return_usage
 from credits.services.wallets import read_wallet
 from tests import actors, factories
+from tests.payments.orders import paid_order, reviewed_order
 from tests.spending import adjust, price, report
 
 # Names the account as %(account)s; grants, entries and rows by what they are. One line each: what is done, and which check sees it.
@@ -83,6 +84,21 @@ CORRUPTIONS: Final[dict[str, tuple[str, str]]] = {
     "a quarter at another time": ("quarters recount", "UPDATE usage_quarter SET starts_at = starts_at + interval '15 minutes' WHERE account_id = %(account)s"),
     "a lifetime's tokens": ("lifetimes recount", "UPDATE usage_lifetime SET reasoning_tokens = 1 WHERE account_id = %(account)s"),
     "a lifetime that is missing": ("lifetimes recount", "DELETE FROM usage_lifetime WHERE account_id = %(account)s"),
+    "an order's price": ("orders add up", "UPDATE payment_order SET amount_minor = amount_minor + 1 WHERE account_id = %(account)s AND status = 'in_review'"),
+    "an order's line that is missing": ("orders add up", "DELETE FROM payment_order_line WHERE order_id IN (SELECT id FROM payment_order WHERE account_id = %(account)s AND status = 'in_review')"),
+    "an order that was not paid in full": ("orders add up", "UPDATE payment_attempt SET settled_minor = settled_minor - 1 WHERE id IN (SELECT paid_attempt_id FROM payment_order WHERE account_id = %(account)s)"),
+    "an order paid in another currency": ("orders add up", "UPDATE payment_attempt SET settled_currency = 'EUR' WHERE id IN (SELECT paid_attempt_id FROM payment_order WHERE account_id = %(account)s)"),
+    "an order paid by nothing": ("orders add up", "UPDATE payment_attempt SET status = 'failed' WHERE id IN (SELECT paid_attempt_id FROM payment_order WHERE account_id = %(account)s)"),
+    "an order paid by another's money": ("orders add up", "UPDATE payment_attempt SET order_id = (SELECT id FROM payment_order WHERE account_id = %(account)s AND status = 'in_review') WHERE id IN (SELECT paid_attempt_id FROM payment_order WHERE account_id = %(account)s)"),
+    "credits that an order did not promise": ("paid orders have their credits", "UPDATE payment_order_line SET credit_nanos = credit_nanos - 1 WHERE order_id IN (SELECT id FROM payment_order WHERE account_id = %(account)s AND status = 'paid')"),
+    "a paid order without credits": ("paid orders have their credits", "UPDATE credit_grant SET source_type = 'tests' WHERE account_id = %(account)s AND source_type = 'order'"),
+    "credits of no order": ("paid orders have their credits", "UPDATE credit_grant SET source_type = 'order', source_id = 'ord_none' WHERE account_id = %(account)s AND kind = 'opening'"),
+    "credits twice": ("paid orders have their credits", "UPDATE credit_grant SET source_type = 'order', source_id = (SELECT public_id FROM payment_order WHERE account_id = %(account)s AND status = 'paid') WHERE account_id = %(account)s AND kind = 'opening'"),
+    "credits of an order that is not paid": ("paid orders have their credits", "UPDATE payment_order SET status = 'cancelled', paid_at = NULL, paid_attempt_id = NULL WHERE account_id = %(account)s AND status = 'paid'"),
+    "money that paid nothing": ("settled money is credited or reviewed", "UPDATE payment_order SET status = 'cancelled', paid_at = NULL, paid_attempt_id = NULL WHERE account_id = %(account)s AND status = 'paid'"),
+    "money that nobody looks at": ("settled money is credited or reviewed", "DELETE FROM payment_review WHERE order_id IN (SELECT id FROM payment_order WHERE account_id = %(account)s)"),
+    "money beside a review of another payment": ("settled money is credited or reviewed", "UPDATE payment_review SET reason = 'wrong_provider' WHERE order_id IN (SELECT id FROM payment_order WHERE account_id = %(account)s)"),
+    "an order that waits for a decision that was made": ("settled money is credited or reviewed", "UPDATE payment_review SET resolution = 'closed', resolved_at = opened_at WHERE order_id IN (SELECT id FROM payment_order WHERE account_id = %(account)s)"),
     "a wallet that is missing": ("no orphans", "DELETE FROM wallet WHERE account_id = %(account)s"),
     "an account that is missing": ("no orphan events", "DELETE FROM accounts_account WHERE id = %(account)s"),
     "time that falls": ("time follows seq", "UPDATE ledger_entry SET created_at = created_at - interval '1 year' WHERE account_id = %(account)s AND seq = 3"),
@@ -107,6 +123,8 @@ def make_rich_history() -> Account:
     return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=1_200_000, source=back, now=now - timedelta(minutes=20))
     factories.give(account, 77, expires_at=now - timedelta(minutes=1), now=now - timedelta(minutes=5))
     read_wallet(account_id=account.pk, now=now)
+    paid_order(account)
+    reviewed_order(account)
     return account
 
 

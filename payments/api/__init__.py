@@ -1,0 +1,1 @@
+"""How clients buy credits, and what they read of their orders."""
