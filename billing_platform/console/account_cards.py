@@ -10,12 +10,15 @@ from django.http import HttpRequest
 from accounts.selectors import list_api_keys, list_members
 from billing_platform.console.cards import Card, Row
 from core.console.pages import ACCOUNT_FILTER
-from core.console.shown import amount, copyable, link, list_url, page_url, shortened
+from core.console.shown import EMPTY, amount, copyable, link, list_url, page_url, shortened
 from core.models import AuditRecord
 from credits.admin.grants import grant_state
 from credits.admin.work import newest_grants
 from credits.selectors import list_entries
 from credits.services.wallets import WalletView, read_wallet
+from payments.admin.shown import card_money, order_link, tag
+from payments.admin.work import newest_orders
+from payments.selectors import credit_nanos_of
 from usage.selectors import list_recent_events
 
 LATEST: Final = 8
@@ -88,6 +91,24 @@ def latest_grants(account_id: int) -> Card:
     return Card("Latest grants", _list("credits_grant", account_id), headings, rows, "No grant yet.", is_wide=True)
 
 
+def latest_orders(account_id: int) -> Card:
+    """The newest purchases, paid or not."""
+    rows: list[Row] = [
+        (
+            order_link(row),
+            tag(row.status),
+            card_money(row.amount_minor, row.currency),
+            amount(credit_nanos_of(row)),
+            row.failure_reason or row.failure_code or EMPTY,
+            row.paid_at or "not paid",
+            row.created_at,
+        )
+        for row in newest_orders(account_id, LATEST)
+    ]
+    headings = ("Order", "Status", "Amount", "Credits", "Last failure", "Paid", "Placed")
+    return Card("Latest orders", _list("payments_order", account_id), headings, rows, "Nothing was ordered yet.", is_wide=True)
+
+
 def latest_usage(account_id: int) -> Card:
     """The newest events."""
     found = list_recent_events(account_id=account_id, before=None, limit=LATEST)
@@ -141,6 +162,7 @@ def operators_acts(account_id: int) -> Card:
 CARDS: Final[tuple[tuple[str, Callable[[int], Card]], ...]] = (
     ("credits.view_ledgerentry", latest_entries),
     ("credits.view_grant", latest_grants),
+    ("payments.view_order", latest_orders),
     ("usage.view_usageevent", latest_usage),
     ("core.view_auditrecord", operators_acts),
     ("accounts.view_membership", members),

@@ -36,7 +36,7 @@ class AccountAdmin(AccountActs):
 
     find_accounts = staticmethod(find_account_ids)
     change_form_outer_before_template = "admin/console/account_wallet.html"
-    change_form_outer_after_template = "admin/console/account_latest.html"
+    change_form_outer_after_template = "admin/console/cards_below.html"
 
     list_display = (
         "account_name",

@@ -1,13 +1,14 @@
-"""Pages that belong to no single app: the account with all that is its own, and the roles."""
+"""Pages that belong to no single app: the account with all that is its own, the order, and the roles."""
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from billing_platform.console.account_page import AccountAdmin
+from billing_platform.console.order_page import OrderAdmin
 from core.console.pages import SmallTableAdmin
 
-__all__ = ("AccountAdmin", "GroupAdmin")
+__all__ = ("AccountAdmin", "GroupAdmin", "OrderAdmin")
 
 
 @admin.register(Group)

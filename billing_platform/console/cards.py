@@ -6,14 +6,14 @@ from typing import Final
 
 Row = tuple[object, ...]
 
-NUMBERS: Final = frozenset({"Amount", "Balance after", "Charged", "Debt", "Remaining", "Tokens"})
+NUMBERS: Final = frozenset({"Amount", "Balance after", "Came", "Charged", "Credits", "Debt", "Owed", "Paid for it", "Remaining", "Tokens"})
 """Headings of columns that are aligned to the right."""
 
 
 @dataclass(frozen=True)
 class Card:
     """
-    A titled table with a link to the whole list. `nothing` is said where there are no rows.
+    A titled table with a link to the whole list, where `url` says that there is one. `nothing` is said where there are no rows.
 
     `is_work`: somebody should act on each row, so their number is shown; `has_more` says that it is a lower bound.
     """

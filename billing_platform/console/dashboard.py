@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, Sum
@@ -11,7 +11,11 @@ from django.http import HttpRequest
 from billing_platform.console.cards import Card, Row
 from core import clock
 from core.console.shown import account_link, amount, both, link, list_url, page_url
+from core.zones import utc_midnight
 from credits.admin.work import newest_entries, wallets_in_debt, wallets_overdue
+from payments.admin.comparing import came_money, owed_money
+from payments.admin.shown import card_money, event_tag, order_link, orders_account
+from payments.admin.work import bought_today, events_to_look_at, open_reviews, orders_pending_long
 from usage.models import AiModel, EventStatus, PriceVersion, UsageQuarter
 
 SHOWN: Final = 6
@@ -22,7 +26,6 @@ LATEST: Final = 10
 class Today:
     """All usage since midnight UTC, from the quarter-hour roll-ups, as it is written."""
 
-    since: datetime
     events: str
     failed: str
     charged: str
@@ -34,7 +37,9 @@ def add_work(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     may = request.user.has_perm
     cards = [build(now) for permission, build in CARDS if may(permission)]
     today = usage_today(now) if may("usage.view_usagequarter") else None
-    return context | {"cards": cards, "today": today, "as_of": now, "title": "What needs a hand"}
+    bought = purchases_today(now) if may("payments.view_order") else None
+    shown = {"cards": cards, "today": today, "bought": bought, "as_of": now, "since": utc_midnight(now)}
+    return context | shown | {"title": "What needs a hand"}
 
 
 def accounts_in_debt(_now: datetime) -> Card:
@@ -49,6 +54,43 @@ def overdue_wallets(now: datetime) -> Card:
     rows: list[Row] = [(account_link(row), row.next_change_at) for row in wallets_overdue(now, SHOWN + 1)]
     url = list_url("credits_wallet", "state=overdue")
     return _card("Wallets overdue", url, ("Account", "Was due"), rows, "Everything that was due is booked.")
+
+
+def money_to_look_at(_now: datetime) -> Card:
+    """Money that came and fitted nothing: somebody must decide."""
+    rows: list[Row] = [
+        (
+            link(page_url("payments_paymentreview", row.pk), row.get_reason_display()),
+            orders_account(row),
+            owed_money(row),
+            came_money(row),
+            row.opened_at,
+        )
+        for row in open_reviews(SHOWN + 1)
+    ]
+    headings = ("Why", "Account", "Owed", "Came", "Since")
+    url = list_url("payments_paymentreview", "state=open")
+    return _card("Money to look at", url, headings, rows, "All money that came is credited.", is_wide=True)
+
+
+def events_failed_or_stuck(now: datetime) -> Card:
+    """Provider events that the workers cannot deal with, or do not take."""
+    rows: list[Row] = [
+        (link(page_url("payments_providerevent", row.pk), row.type), event_tag(row), row.received_at)
+        for row in events_to_look_at(now, SHOWN + 1)
+    ]
+    url = list_url("payments_providerevent", "state=stuck")
+    return _card("Events failed or stuck", url, ("Event", "Status", "Received"), rows, "Every event was dealt with.")
+
+
+def orders_pending_over_an_hour(now: datetime) -> Card:
+    """Most are of people who left the page; a customer who asks for credits may be among them."""
+    rows: list[Row] = [
+        (order_link(row), account_link(row), card_money(row.amount_minor, row.currency), row.expires_at)
+        for row in orders_pending_long(now, SHOWN)
+    ]
+    headings = ("Order", "Account", "Amount", "Ends")
+    return Card("Pending over an hour", list_url("payments_order", "state=pending_long"), headings, rows, "Nobody has left a page unpaid.")
 
 
 def price_drafts(_now: datetime) -> Card:
@@ -87,16 +129,24 @@ def last_entries(_now: datetime) -> Card:
 
 def usage_today(now: datetime) -> Today:
     """Sums of today's quarter-hours over all accounts."""
-    midnight = datetime.combine(now.astimezone(UTC).date(), time.min, tzinfo=UTC)
-    sums = UsageQuarter.objects.filter(starts_at__gte=midnight, starts_at__lt=midnight + timedelta(days=1)).aggregate(
+    since = utc_midnight(now)
+    sums = UsageQuarter.objects.filter(starts_at__gte=since, starts_at__lt=since + timedelta(days=1)).aggregate(
         all_events=Sum("events", default=0),
         failed_events=Sum("events", filter=Q(status=EventStatus.FAILED), default=0),
         charged_nanos=Sum("cost_nanos", default=0),
     )
-    return Today(midnight, f"{sums['all_events']:,}", f"{sums['failed_events']:,}", both(int(sums["charged_nanos"])))
+    return Today(f"{sums['all_events']:,}", f"{sums['failed_events']:,}", both(int(sums["charged_nanos"])))
+
+
+def purchases_today(now: datetime) -> list[str]:
+    """How many orders were paid since midnight UTC, and their sum in each currency."""
+    return [f"{each.orders:,} for {card_money(each.amount_minor, each.currency)}" for each in bought_today(now)]
 
 
 CARDS: Final[tuple[tuple[str, Callable[[datetime], Card]], ...]] = (
+    ("payments.view_paymentreview", money_to_look_at),
+    ("payments.view_providerevent", events_failed_or_stuck),
+    ("payments.view_order", orders_pending_over_an_hour),
     ("credits.view_wallet", accounts_in_debt),
     ("credits.view_wallet", overdue_wallets),
     ("usage.view_priceversion", price_drafts),
@@ -105,5 +155,5 @@ CARDS: Final[tuple[tuple[str, Callable[[datetime], Card]], ...]] = (
 )
 
 
-def _card(title: str, url: str, headings: tuple[str, ...], rows: list[Row], nothing: str) -> Card:
-    return Card(title, url, headings, rows[:SHOWN], nothing, is_work=True, has_more=len(rows) > SHOWN)
+def _card(title: str, url: str, headings: tuple[str, ...], rows: list[Row], nothing: str, *, is_wide: bool = False) -> Card:
+    return Card(title, url, headings, rows[:SHOWN], nothing, is_work=True, is_wide=is_wide, has_more=len(rows) > SHOWN)

@@ -5,18 +5,20 @@ from typing import Final
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
-VIEWED_APPS: Final = ("core", "accounts", "credits", "usage")
+VIEWED_APPS: Final = ("core", "accounts", "credits", "usage", "payments")
 ROLES: Final[dict[str, tuple[str, ...]]] = {
     "support": (),
     "billing operations": (
         "accounts.freeze_account",
+        "payments.cancel_order",
+        "payments.reprocess_providerevent",
         "usage.add_aimodel",
         "usage.change_aimodel",
         "usage.add_priceversion",
         "usage.change_priceversion",
         "usage.delete_priceversion",
     ),
-    "finance": ("credits.adjust_balance", "usage.activate_priceversion"),
+    "finance": ("credits.adjust_balance", "payments.resolve_paymentreview", "usage.activate_priceversion"),
 }
 """Beyond viewing everything, which all may. Platform keys are for superusers: one posts usage for any account."""
 

@@ -55,6 +55,18 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "Payments",
+        "separator": True,
+        "items": [
+            _page("Orders", "shopping_cart", "payments", "order"),
+            _page("Attempts", "credit_card", "payments", "paymentattempt"),
+            _page("Reviews", "gavel", "payments", "paymentreview"),
+            _page("Inbox", "move_to_inbox", "payments", "providerevent"),
+            _page("Customers at providers", "contacts", "payments", "providercustomer"),
+            _page("Provider lists read", "playlist_add_check", "payments", "providerfeed"),
+        ],
+    },
+    {
         "title": "Usage",
         "separator": True,
         "items": [

@@ -1,7 +1,7 @@
 """Filters in operators' words."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from django.contrib.admin import ModelAdmin
@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 
 from core import clock
+from core.zones import midnight
 
 Question = tuple[str, Callable[[datetime], Q]]
 
@@ -42,11 +43,7 @@ class UtcDayFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no type
         """From the first day's beginning until the last one's end."""
         first, last = (_day(self.used_parameters.get(f"{self.field_path}_{end}")) for end in ("from", "to"))
         day_after = last + timedelta(days=1) if last and last < date.max else None
-        return _midnight(first) if first else None, _midnight(day_after) if day_after else None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
+        return midnight("UTC", first) if first else None, midnight("UTC", day_after) if day_after else None
 
 
 def _day(text: object) -> date | None:

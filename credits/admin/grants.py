@@ -8,7 +8,8 @@ from accounts.admin import find_account_ids
 from core import clock
 from core.console.filters import QuestionFilter
 from core.console.pages import AccountRowsAdmin, HotTableAdmin
-from core.console.shown import account_link, amount, amount_column, copyable, fields, link, page_url, shortened
+from core.console.shown import account_link, amount, amount_column, fields, link, page_url
+from core.console.sources import source_link
 from credits.models import Allocation, Grant
 
 ENDED = Q(voided_at__isnull=False) | Q(expired_at__isnull=False) | Q(is_empty=True)
@@ -82,7 +83,7 @@ class GrantAdmin(AccountRowsAdmin[Grant]):
 
     @admin.display(description="Source")
     def source(self, grant: Grant) -> str:
-        return copyable(grant.source_id, shown=f"{grant.source_type} {shortened(grant.source_id)}")
+        return source_link(grant.source_type, grant.source_id)
 
     @admin.display(description="Paid for it, in minor units")
     def cost_basis(self, grant: Grant) -> str:

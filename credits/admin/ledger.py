@@ -8,7 +8,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from accounts.admin import find_account_ids
 from core.console.filters import UtcDayFilter
 from core.console.pages import ACCOUNT_FILTER, HotTableAdmin
-from core.console.shown import EMPTY, account_link, amount_column, copyable, fields, link, page_url, shortened
+from core.console.shown import EMPTY, account_link, amount_column, fields, link, page_url
+from core.console.sources import source_link
 from credits.models import LedgerEntry, Wallet
 from credits.selectors import first_seq_at
 
@@ -73,7 +74,9 @@ class LedgerEntryAdmin(HotTableAdmin[LedgerEntry]):
 
     @admin.display(description="Source")
     def source(self, entry: LedgerEntry) -> str:
-        return copyable(entry.source_id, shown=f"{entry.source_type} {shortened(entry.source_id)}")
+        if entry.source_type == "grant":
+            return link(page_url("credits_grant", entry.source_id), f"grant {entry.source_id}")
+        return source_link(entry.source_type, entry.source_id)
 
     @admin.display(description="Undoes")
     def undone_entry(self, entry: LedgerEntry) -> str:

@@ -8,12 +8,18 @@ from django.test import Client
 from accounts.models import User
 from tests.actors import PASSWORD
 from tests.admin.house import House, forget, logged_in, make_house
+from tests.admin.sales import Sales, make_sales
 
 
 @pytest.fixture
 def house(db: None) -> Iterator[House]:
     yield make_house()
     forget()
+
+
+@pytest.fixture
+def sales(house: House) -> Sales:
+    return make_sales()
 
 
 @pytest.fixture

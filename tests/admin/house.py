@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.apps import apps
+from django.contrib.auth.models import Group
 from django.test import Client
 
 from accounts.models import Account, ApiKey, User
@@ -12,7 +13,7 @@ from accounts.services.account import set_frozen
 from accounts.services.membership import invite
 from billing_platform.console.roles import load_roles
 from core import clock
-from tests.actors import customer_key, make_operator, make_person, platform_key
+from tests.actors import PASSWORD, customer_key, make_operator, make_person, platform_key
 from tests.spending import GPT_4O, adjust, price, report
 from usage.models import PriceVersion
 from usage.services.directory import ACCOUNTS, KEYS
@@ -20,7 +21,7 @@ from usage.services.price_book import PRICE_BOOK
 from usage.services.prices import create_draft
 
 DOLLAR = 1_000_000_000
-APPS = ("core", "accounts", "credits", "usage")
+APPS = ("core", "accounts", "credits", "usage", "payments")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ def logged_in(user: User) -> Client:
     browser = Client(enforce_csrf_checks=True, raise_request_exception=True)
     browser.force_login(user)
     return browser
+
+
+def in_role(role: str) -> Client:
+    """A browser of somebody with one of the roles."""
+    person = User.objects.create_user(f"{role.replace(' ', '.')}@example.com", PASSWORD, is_staff=True)
+    person.groups.add(Group.objects.get(name=role))
+    return logged_in(person)
 
 
 def every_row() -> dict[str, list[tuple[object, ...]]]:

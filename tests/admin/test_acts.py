@@ -12,6 +12,7 @@ from django.urls import reverse
 from core.models import AuditRecord
 from tests.admin.house import House, every_row
 from tests.admin.pressing import fill_and_press, open_dialog
+from tests.admin.sales import Sales
 
 KINDS = ("list", "detail", "row", "submit_line")
 REASON = "Because of ticket 4711."
@@ -25,11 +26,14 @@ def acts() -> Iterator[tuple[Any, Any]]:
                 yield page, act
 
 
-def addresses(house: House) -> list[str]:
+def addresses(house: House, sales: Sales) -> list[str]:
     """Where every act is, on an object it applies to."""
     pks = {
         "accounts_account": house.account.pk,
         "accounts_apikey": house.gateway_key.pk,
+        "payments_order": sales.waiting.pk,
+        "payments_paymentreview": sales.review.pk,
+        "payments_providerevent": sales.failed.pk,
         "usage_priceversion": house.draft.pk,
     }
     found = []
@@ -48,6 +52,10 @@ def test_there_are_acts_to_test() -> None:
         "accounts_account_release",
         "accounts_apikey_issue_platform_key",
         "accounts_apikey_revoke",
+        "payments_order_cancel",
+        "payments_paymentreview_close",
+        "payments_paymentreview_credit",
+        "payments_providerevent_reprocess",
         "usage_priceversion_activate",
     ]
 
@@ -69,42 +77,42 @@ def test_every_act_asks_for_permissions_that_exist(house: House) -> None:
         assert set(act.method.allowed_permissions) <= known, act.action_name
 
 
-def test_looking_at_a_dialog_changes_nothing(house: House, boss: Client) -> None:
+def test_looking_at_a_dialog_changes_nothing(house: House, sales: Sales, boss: Client) -> None:
     before = every_row()
-    for url in addresses(house):
+    for url in addresses(house, sales):
         assert boss.get(url).status_code == 200, url
         assert boss.get(url, {"reason": REASON, "amount": "5", "_form_submitted": "True"}).status_code == 200, url
     assert every_row() == before
 
 
-def test_a_press_without_a_csrf_token_is_refused(house: House, boss: Client) -> None:
+def test_a_press_without_a_csrf_token_is_refused(house: House, sales: Sales, boss: Client) -> None:
     before = every_row()
-    for url in addresses(house):
+    for url in addresses(house, sales):
         fields = open_dialog(boss, url) | {"reason": REASON, "amount": "5", "shown_amount": "5000000000", "name": "k"}
         assert boss.post(url, {**fields, "csrfmiddlewaretoken": "forged"}).status_code == 403, url
     assert every_row() == before
 
 
-def test_a_press_without_a_reason_does_nothing(house: House, boss: Client) -> None:
+def test_a_press_without_a_reason_does_nothing(house: House, sales: Sales, boss: Client) -> None:
     before = every_row()
-    for url in addresses(house):
+    for url in addresses(house, sales):
         answer = fill_and_press(boss, url, reason="  no  ", amount="5", shown_amount="5000000000", name="k", scopes="usage:write")
         assert answer.status_code == 200, url
         assert "at least 10 characters" in answer.content.decode(), url
     assert every_row() == before
 
 
-def test_staff_without_the_permission_get_no_dialog(house: House, clerk: Client) -> None:
+def test_staff_without_the_permission_get_no_dialog(house: House, sales: Sales, clerk: Client) -> None:
     before = every_row()
-    for url in addresses(house):
+    for url in addresses(house, sales):
         assert clerk.get(url).status_code == 403, url
         token = csrf(clerk)
         assert clerk.post(url, {"reason": REASON, "amount": "5", "csrfmiddlewaretoken": token}).status_code == 403, url
     assert every_row() == before
 
 
-def test_nobody_acts_without_logging_in(house: House, client: Client) -> None:
-    for url in addresses(house):
+def test_nobody_acts_without_logging_in(house: House, sales: Sales, client: Client) -> None:
+    for url in addresses(house, sales):
         assert client.get(url).status_code == 302, url
 
 
@@ -116,10 +124,14 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "accounts_account_adjust_balance",
             "accounts_account_freeze",
             "accounts_apikey_revoke",
+            "payments_order_cancel",
+            "payments_paymentreview_close",
+            "payments_paymentreview_credit",
+            "payments_providerevent_reprocess",
             "usage_priceversion_activate",
         )
     ]
-    assert [boss.get(url).status_code for url in urls] == [404] * 4
+    assert [boss.get(url).status_code for url in urls] == [404] * 8
 
 
 def test_freezing_and_releasing_leave_their_reasons(house: House, boss: Client) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from html import unescape
 from io import StringIO
 
 import pytest
@@ -21,17 +20,12 @@ from credits.models import Book, Category, Grant, Kind, LedgerEntry
 from credits.services.grants import GrantTerms, issue_grant
 from tests.actors import PASSWORD
 from tests.admin.house import DOLLAR, House, every_row, logged_in
+from tests.admin.looking import text_of
 from tests.admin.pressing import fill_and_press, hidden_fields, open_dialog, press
 from tests.spending import adjust
 from usage.models import PriceVersion
 
 REASON = "Because of ticket 4711."
-
-
-def text_of(browser: Client, url: str) -> str:
-    """What a person reads on a page."""
-    html = re.sub(r"<(script|style).*?</\1>", " ", browser.get(url).content.decode(), flags=re.DOTALL)
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
 
 
 def test_the_dashboard_shows_the_work_and_links_to_its_lists(house: House, boss: Client) -> None:
