@@ -1,4 +1,4 @@
-"""A whole platform of a test's own: PostgreSQL, Valkey, web and worker as real processes, made to be killed."""
+"""A whole platform of a test's own: PostgreSQL, Valkey, web, worker and beat as real processes, made to be killed."""
 
 import http.client
 import json
@@ -9,22 +9,38 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 import psycopg
 from celery import Celery
 
-from launcher import children, ports, postgres, psql, valkey
+from launcher import children, ports, postgres, product, psql, valkey
 from launcher.children import Child
 from launcher.product import Product
-from launcher.state import CHECKOUT, State
+from launcher.state import CHECKOUT, OUTSIDE, State, open_state, remove_state
 
 PATIENCE_SECONDS: Final = 60
+POLL_SECONDS: Final = 0.05
+CONNECTIONS: Final = 450
 COST_NANOS: Final = 2_500
 """One input token of gpt-4o, by the starter price book."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a web server answered."""
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.content)
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:
@@ -32,25 +48,34 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.01)
+        time.sleep(POLL_SECONDS)
 
 
 class Machine:
     """The processes, and what it takes to kill them and to start them again at the same addresses."""
 
-    def __init__(self, state: State) -> None:
-        """Both servers, and a database with every table and nothing in it."""
+    def __init__(self, state: State, given: Mapping[str, str] | None = None) -> None:
+        """Nothing runs yet. `given`: settings of the product, over the usual ones."""
         self.state = state
+        self.database: Child | None = None
+        self.cache: Child | None = None
         self.web: Child | None = None
         self.worker: Child | None = None
         self.postgres = postgres.open_postgres(state)
-        self.postgres.prepare()
-        self.database_port, self.web_port = ports.any_free(), ports.any_free()
-        self.database = self._start_database()
-        self.cache_url = self._start_cache()
-        psql.run(self.postgres.binaries, self.postgres.url(self.database_port), "CREATE DATABASE billing")
+        program = valkey.find_program(state)
+        assert program is not None
+        self.valkey = valkey.Valkey(state, program, state.secret("valkey"))
+        self.database_port, self.cache_port, self.web_port, self.sandbox_port = (ports.any_free() for _ in range(4))
         self.database_url = self.postgres.url(self.database_port, "billing")
-        self.product = Product(state, self._environment())
+        self.cache_url = self.valkey.url(self.cache_port)
+        self.product = Product(state, {**self._environment(), **(given or {})})
+
+    def start_servers(self) -> None:
+        """Both servers, and a database with every table and nothing in it."""
+        self.postgres.prepare()
+        self.database = self._start_database()
+        self.cache = self._start_cache()
+        psql.run(self.postgres.binaries, self.postgres.url(self.database_port), "CREATE DATABASE billing")
         self.run_python("from django.core.management import call_command; call_command('migrate', verbosity=0)", "tests.settings")
 
     def _environment(self) -> dict[str, str]:
@@ -63,24 +88,33 @@ class Machine:
             "ALLOWED_HOSTS": ports.HOST,
             "EMAIL_URL": "memorymail://",
             "STATIC_ROOT": str(self.state.path("static", "x").parent),
+            "THROTTLE_REGISTER": "1000/hour",
+            "STRIPE_API_HOST": f"http://{ports.HOST}:{self.sandbox_port}",
+            "STRIPE_TEST_SECRET_KEY": product.stripe_key(self.state),
+            "STRIPE_WEBHOOK_SECRETS": product.webhook_secret(self.state),
             "PYTHONUNBUFFERED": "1",
             "PATH": os.environ["PATH"],
         }
 
     def _start_database(self) -> Child:
         url = self.postgres.url(self.database_port)
-        child = children.start(self.postgres.command(self.database_port))
+        command = self.postgres.command(self.database_port)
+        # The last word counts: some scenarios ask for more connections than a developer's machine has.
+        command = replace(command, arguments=[*command.arguments, "-c", f"max_connections={CONNECTIONS}"])
+        child = children.start(command)
         children.await_ready(child, lambda: psql.answers(self.postgres.binaries, url), seconds=PATIENCE_SECONDS)
         return child
 
-    def _start_cache(self) -> str:
-        program = valkey.find_program(self.state)
-        assert program is not None
-        port = ports.any_free()
-        server = valkey.Valkey(self.state, program, self.state.secret("valkey"))
-        self.cache = children.start(server.command(port))
-        wait_until(lambda: not ports.is_free(port), "valkey listens")
-        return server.url(port)
+    def _start_cache(self) -> Child:
+        child = children.start(self.valkey.command(self.cache_port))
+        wait_until(self._cache_answers, "valkey answers")
+        return child
+
+    def _cache_answers(self) -> bool:
+        try:
+            return valkey.speak(self.cache_port, self.valkey.password, "PING") == ["+PONG"]
+        except OSError:
+            return False
 
     def run_python(self, script: str, settings: str = "billing_platform.settings") -> Any:
         """Run a script in a process of its own, with Django set up; the JSON that it prints last, if any."""
@@ -100,6 +134,11 @@ class Machine:
         with psycopg.connect(self.database_url) as connection:
             return connection.execute(sql, values).fetchall()
 
+    def do(self, sql: str) -> None:
+        """Change rows, past the product."""
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(sql.encode())
+
     def start_web(self) -> None:
         """Two workers, four threads each, as production has them."""
         self.web = children.start(self.product.web(self.web_port))
@@ -117,40 +156,68 @@ class Machine:
         children.await_ready(worker, lambda: " ready." in worker.written(), seconds=PATIENCE_SECONDS)
         self.worker = worker
 
-    def enqueue(self, task: str) -> None:
-        """Ask for a job as beat does."""
+    def enqueue(self, task: str, **arguments: object) -> None:
+        """Ask for a job as beat does, or as the broker does again."""
         with Celery("tests", broker=self.cache_url, set_as_current=False) as app:
-            app.send_task(task)
+            app.send_task(task, kwargs=arguments)
+
+    def kill_web_workers(self) -> None:
+        """kill -9 of all of gunicorn's workers; its master starts others."""
+        killed = children_of(started(self.web).process.pid)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(is_alive(pid) for pid in killed), "the killed are gone")
 
     def kill_a_web_worker(self) -> None:
         """kill -9 of one of gunicorn's workers; its master starts another."""
-        assert self.web is not None
-        os.kill(children_of(self.web.process.pid)[0], signal.SIGKILL)
+        os.kill(children_of(started(self.web).process.pid)[0], signal.SIGKILL)
 
     def kill_web(self) -> None:
         """kill -9 of gunicorn's master and workers."""
-        assert self.web is not None
-        kill_all(self.web)
+        kill_all(started(self.web))
 
     def kill_worker(self) -> None:
         """kill -9 of Celery's master and pool."""
-        assert self.worker is not None
-        kill_all(self.worker)
+        kill_all(started(self.worker))
 
     def kill_database(self) -> None:
         """kill -9 of the postmaster and every backend: what was not in the write-ahead log on disk is lost."""
-        kill_all(self.database)
+        kill_all(started(self.database))
 
     def restart_database(self) -> None:
         """Start it again, through crash recovery."""
         self.database = self._start_database()
         assert "database system was not properly shut down" in self.database.written()
 
+    def kill_broker(self) -> None:
+        """kill -9 of Valkey."""
+        kill_all(started(self.cache))
+
+    def restart_broker(self) -> None:
+        """Start it again; what it had written to its file is there."""
+        self.cache = self._start_cache()
+
+    @contextmanager
+    def frozen_broker(self) -> Iterator[None]:
+        """Valkey takes requests and answers none: whoever hands it a job is caught right there."""
+        broker = started(self.cache).process
+        broker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            broker.send_signal(signal.SIGCONT)
+
     @contextmanager
     def hold_wallets(self, account_ids: list[int]) -> Iterator[None]:
         """Lock wallets from outside, so that whoever books is caught in the middle of a transaction."""
+        with self.holding("SELECT 1 FROM wallet WHERE account_id = ANY(%(ids)s) ORDER BY account_id FOR UPDATE", ids=account_ids):
+            yield
+
+    @contextmanager
+    def holding(self, sql: str, **values: object) -> Iterator[None]:
+        """Hold the locks that a statement takes, in a transaction that never commits."""
         connection = psycopg.connect(self.database_url)
-        connection.execute("SELECT 1 FROM wallet WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE", [account_ids])
+        connection.execute(sql.encode(), values)
         try:
             yield
         finally:
@@ -161,10 +228,43 @@ class Machine:
         sql = r"SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'billing'"
         return sum(statement in query[:40] for (query,) in self.ask(sql))
 
+    def waiting_for(self, table: str) -> int:
+        """How many backends wait for a lock, in a statement about this table."""
+        sql = "SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'billing'"
+        return sum(table in query for (query,) in self.ask(sql))
+
+    def end_waiting(self) -> None:
+        """End every backend that waits for a lock: who asked is dead, and nobody hears what it would still do."""
+        self.ask("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'billing'")
+
     def stop(self) -> None:
         """Stop everything that still runs."""
-        started = [self.database, self.cache, self.web, self.worker]
-        children.stop_in_reverse([child for child in started if child is not None])
+        everything = [self.database, self.cache, self.web, self.worker]
+        children.stop_in_reverse([child for child in everything if child is not None])
+
+
+@contextmanager
+def running_machine(given: Mapping[str, str] | None = None) -> Iterator[Machine]:
+    """A machine in a state folder of its own; both are gone afterwards."""
+    before = os.environ.get("BILLING_STATE_DIR")
+    os.environ["BILLING_STATE_DIR"] = str(OUTSIDE / f"billing-platform-test-{os.getpid()}-{time.monotonic_ns()}")
+    own_state = open_state()
+    machine = Machine(own_state, given)
+    try:
+        machine.start_servers()
+        yield machine
+    finally:
+        machine.stop()
+        remove_state(own_state)
+        os.environ.pop("BILLING_STATE_DIR")
+        if before is not None:
+            os.environ["BILLING_STATE_DIR"] = before
+
+
+def started(child: Child | None) -> Child:
+    """A process that has been started."""
+    assert child is not None
+    return child
 
 
 def children_of(pid: int) -> list[int]:
@@ -199,12 +299,18 @@ def is_alive(pid: int) -> bool:
 
 def call(port: int, method: str, path: str, key: str = "", body: bytes = b"") -> tuple[int, bytes]:
     """One request on a connection of its own."""
+    reply = send(port, method, path, key=key, body=body)
+    return reply.status, reply.content
+
+
+def send(port: int, method: str, path: str, *, key: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+    """The same, with headers; what was answered, with its headers. Raises OSError or HTTPException if nothing was."""
     connection = http.client.HTTPConnection(ports.HOST, port, timeout=PATIENCE_SECONDS)
     try:
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"} if key else {}
-        connection.request(method, path, body, headers)
+        known = {"Authorization": f"Bearer {key}"} if key else {}
+        connection.request(method, path, body, {"Content-Type": "application/json", **known, **(headers or {})})
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return Reply(answer.status, answer.read(), dict(answer.headers))
     finally:
         connection.close()
 

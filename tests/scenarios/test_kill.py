@@ -1,7 +1,5 @@
 """kill -9 of web, worker or database in the middle of their work: nothing is lost, nothing is doubled."""
 
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from launcher import state
-from launcher.state import OUTSIDE
-from tests.scenarios.machine import COST_NANOS, Gateway, Machine, wait_until
+from tests.scenarios.machine import COST_NANOS, Gateway, Machine, running_machine, wait_until
 
 BEGIN = """
 import json
@@ -86,20 +82,10 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    before = os.environ.get("BILLING_STATE_DIR")
-    os.environ["BILLING_STATE_DIR"] = str(OUTSIDE / f"billing-platform-test-{os.getpid()}-{time.monotonic_ns()}")
-    own_state = state.open_state()
-    machine = Machine(own_state)
-    try:
+    with running_machine() as machine:
         begun = machine.run_python(BEGIN)
         machine.start_web()
         yield Scene(machine, begun["key"], begun["ids"], begun["public_ids"])
-    finally:
-        machine.stop()
-        state.remove_state(own_state)
-        os.environ.pop("BILLING_STATE_DIR")
-        if before is not None:
-            os.environ["BILLING_STATE_DIR"] = before
 
 
 def test_a_killed_web_worker_loses_and_doubles_nothing(scene: Scene) -> None:
