@@ -12,7 +12,7 @@ from core import clock
 from core.audit import record_act
 from core.models import AuditRecord
 from payments.errors import BadTariff
-from payments.gateways.stripe_client import longest_dial_seconds
+from payments.gateways.stripe_client import longest_dial_seconds, what_is_wrong
 from payments.services.ordering import SESSION_SHORTEST
 from payments.tariff import tariff
 
@@ -47,6 +47,13 @@ def an_order_waits_as_long_as_its_page(**_: Any) -> list[CheckMessage]:
         hint = "Stripe keeps a page open for half an hour to a day, and a second one must fit into what is left."
         return [Error(f"ORDER_LIFETIME_MINUTES must be from {shortest} to {longest}.", hint=hint, id="billing.E004")]
     return []
+
+
+@register()
+def a_key_goes_where_it_belongs(**_: Any) -> list[CheckMessage]:
+    """Nothing is asked with such settings; better to hear it before the first customer does."""
+    wrong = what_is_wrong()
+    return [Error(f"Stripe: {wrong}", hint="See .env.example.", id="billing.E007")] if wrong else []
 
 
 @register()

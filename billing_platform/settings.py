@@ -32,6 +32,7 @@ PURCHASE_MIN_USD = env.str("PURCHASE_MIN_USD", default="5.00")
 PURCHASE_MAX_USD = env.str("PURCHASE_MAX_USD", default="10000.00")
 PLATFORM_FEE_BP = env.int("PLATFORM_FEE_BP", default=0)
 ORDER_LIFETIME_MINUTES = env.int("ORDER_LIFETIME_MINUTES", default=23 * 60)  # Stripe: half an hour to a day.
+PENDING_ORDERS_MAX = env.int("PENDING_ORDERS_MAX", default=50)  # Of one account.
 # Hosts (with a port only where it is not the usual one) to which a person may be sent after a checkout.
 CHECKOUT_REDIRECT_HOSTS = [host.lower() for host in env.list("CHECKOUT_REDIRECT_HOSTS", default=[urlsplit(PUBLIC_URL).netloc])]
 
@@ -183,6 +184,7 @@ REST_FRAMEWORK = {
         # Per token. The platform's own gateways are not limited unless a rate is set.
         "read": env.str("THROTTLE_READ", default="1200/min"),
         "write": env.str("THROTTLE_WRITE", default="600/min"),
+        "checkout": env.str("THROTTLE_CHECKOUT", default="30/min"),  # Per account: each asks the payment provider.
         "platform": env.str("THROTTLE_PLATFORM", default=""),
     },
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),

@@ -105,3 +105,21 @@ class BadTariff(Unavailable):
     """A setting of the tariff that cannot be meant: nothing is sold until it is mended. `manage.py check` says which."""
 
     code: ClassVar[str] = "bad_tariff"
+
+
+class CustomerGone(ProviderRefused):
+    """The provider does not know the account's customer any more: deleted there, or another provider's account."""
+
+    code: ClassVar[str] = "provider_customer_gone"
+
+
+class PageGone(ProviderRefused):
+    """The provider does not know a page of ours any more: nobody can pay there."""
+
+    code: ClassVar[str] = "provider_page_gone"
+
+
+class TooManyPendingOrders(Conflict):
+    """The account has as many unpaid orders as it may have; they end by themselves within a day."""
+
+    code: ClassVar[str] = "too_many_pending_orders"

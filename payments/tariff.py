@@ -14,6 +14,8 @@ from payments.pricing import MICRO, Tariff
 
 _RATE: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,6}))?", re.ASCII)
 FEE_BP_MAX: Final = 5_000
+LEAST_RATE: Final = 10
+"""Minor units for a dollar. No currency of the table comes near: less is a price in major units, a slip that gives credits away."""
 
 
 def tariff() -> Tariff:
@@ -48,6 +50,6 @@ def read_tariff(*, currencies: tuple[tuple[str, str], ...], min_usd: str, max_us
 def _rate(code: str, text: str) -> int:
     match = _RATE.fullmatch(text)
     micro = int(match[1]) * MICRO + int((match[2] or "").ljust(6, "0")) if match else 0
-    if micro == 0:
+    if micro < LEAST_RATE * MICRO:
         raise BadTariff(f"PURCHASE_CURRENCIES: give minor units for $1.00 of credit, such as {code}=92.5.")
     return micro

@@ -1,6 +1,7 @@
 """Celery's part of payments. A job that is lost is asked for again by a sweeper; none of them is needed for money to be right."""
 
 from datetime import timedelta
+from typing import Final
 
 from celery import shared_task
 
@@ -8,6 +9,9 @@ from core import clock
 from core.errors import BillingError
 from core.locks import single_flight
 from payments.services import inbox, mirror, reconciler
+
+JOB_SECONDS: Final = 15
+"""So long may a job of housekeeping keep a worker from money; the next run goes on where it ended."""
 
 
 @shared_task
@@ -27,14 +31,14 @@ def sweep_events() -> int:
 def mirror_events() -> int:
     """Bring dj-stripe's copies up to date. One at a time."""
     with single_flight("payments.mirror_events") as is_mine:
-        return mirror.mirror_events(now=clock.now()) if is_mine else 0
+        return mirror.mirror_events(now=clock.now(), has_time=clock.within(JOB_SECONDS)) if is_mine else 0
 
 
 @shared_task
 def reconcile_attempts() -> int:
     """Ask providers after attempts that nobody told us about. One at a time."""
     with single_flight("payments.reconcile_attempts") as is_mine:
-        return reconciler.reconcile_attempts(now=clock.now()) if is_mine else 0
+        return reconciler.reconcile_attempts(now=clock.now(), has_time=clock.within(JOB_SECONDS)) if is_mine else 0
 
 
 @shared_task(autoretry_for=(BillingError,), retry_backoff=10, retry_backoff_max=600, max_retries=5)
@@ -57,7 +61,7 @@ def reread_provider_feed() -> int:
 
 def _read_feed(back: timedelta) -> int:
     with single_flight("payments.read_feed") as is_mine:
-        return reconciler.read_feeds(now=clock.now(), back=back) if is_mine else 0
+        return reconciler.read_feeds(now=clock.now(), back=back, has_time=clock.within(JOB_SECONDS)) if is_mine else 0
 
 
 @shared_task

@@ -34,10 +34,6 @@ MONEY_TABLES: Final = (
     "usage_day",
     "usage_quarter",
     "usage_lifetime",
-    "payment_order",
-    "payment_order_line",
-    "payment_attempt",
-    "payment_review",
 )
 _numbers = itertools.count(1)
 

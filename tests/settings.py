@@ -38,5 +38,7 @@ REST_FRAMEWORK |= {"DEFAULT_THROTTLE_RATES": dict.fromkeys(REST_FRAMEWORK["DEFAU
 
 # The provider is the sandbox that a test opens (tests/payments); nothing listens here, so no other test asks anybody.
 STRIPE_LIVE_MODE = False
+PENDING_ORDERS_MAX = 10_000
+PROVIDER_CALLS_AT_ONCE = 1_000  # Threads of one process stand for many processes here.
 STRIPE_API_HOST = "http://127.0.0.1:9"
 STRIPE_TEST_SECRET_KEY = "sk_test_0123456789abcdefghijklmn"

@@ -59,6 +59,13 @@ class ResetThrottle(AddressThrottle):
     scope = "reset_address"
 
 
+def count_for_account(scope: str, public_id: str) -> None:
+    """Count one more for an account, whoever of it asks. Raises RateLimited."""
+    waiting = seconds_to_wait(scope, f"account:{public_id}")
+    if waiting:
+        raise RateLimited("Too many of these for this account; wait a little.", retry_after=waiting)
+
+
 def seconds_for_email(scope: str, email: str) -> int:
     """Count an attempt for one e-mail address; how long to wait, 0 where it may go on. The address is not written to Redis."""
     return seconds_to_wait(scope, f"email:{secret_digest(email.strip().lower())[:32]}")

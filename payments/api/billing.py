@@ -9,13 +9,14 @@ from rest_framework.serializers import ListSerializer
 
 from accounts.api.access import account_of, caller_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS, page_parameters
-from accounts.selectors import Role, Scope
+from accounts.selectors import Scope
 from core import clock
 from core.api.dialects import BILLING
 from core.api.idempotency import IDEMPOTENCY_PARAMETERS, read_asked, replay_headers
 from core.api.pagination import OFFSET_MAX, read_page
 from core.api.views import ApiView, read_body
 from payments.api.inputs import CreateSessionInput, wish_in_credits
+from payments.api.payer import payer_of
 from payments.api.serializers import OrderSerializer, SessionLinkSerializer
 from payments.selectors import get_order, list_orders
 from payments.services.buying import buy_credits
@@ -37,7 +38,7 @@ class CreateSessionView(ApiView):
     def post(self, request: Request) -> Response:
         """Order credits and open a page to pay them, in dollars. Owners and admins. Plans and coupons are not sold yet."""
         given = read_body(CreateSessionInput, request)
-        account = account_of(request, scope=Scope.BILLING_WRITE, role=Role.ADMIN, named=given.get("account"))
+        account = payer_of(request, named=given.get("account"))
         link = buy_credits(
             wish_in_credits(given),
             account_id=account.pk,

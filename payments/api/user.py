@@ -8,12 +8,13 @@ from rest_framework.response import Response
 
 from accounts.api.access import account_of, caller_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS, page_parameters
-from accounts.selectors import Role, Scope
+from accounts.selectors import Scope
 from core import clock
 from core.api.idempotency import IDEMPOTENCY_PARAMETERS, read_asked, replay_headers
 from core.api.pagination import OFFSET_MAX, read_page
 from core.api.views import ApiView, read_body
 from payments.api.inputs import CreateCheckoutInput, wish_in_dollars
+from payments.api.payer import payer_of
 from payments.api.serializers import CheckoutLinkSerializer, PaymentOrdersSerializer, PaymentStatusSerializer
 from payments.selectors import get_order, list_orders
 from payments.services.buying import buy_credits
@@ -34,7 +35,7 @@ class CreateCheckoutView(ApiView):
     def post(self, request: Request) -> Response:
         """Order credits and open a page to pay them. They are credited once the provider says that they are paid. Owners and admins."""
         given = read_body(CreateCheckoutInput, request)
-        account = account_of(request, scope=Scope.BILLING_WRITE, role=Role.ADMIN, named=given.get("account"))
+        account = payer_of(request, named=given.get("account"))
         link = buy_credits(
             wish_in_dollars(given),
             account_id=account.pk,

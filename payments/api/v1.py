@@ -6,11 +6,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.access import account_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS
-from accounts.selectors import Account, Role, Scope
 from core import clock
 from core.api.views import ApiView
+from payments.api.payer import payer_of
 from payments.api.serializers import CheckoutLinkSerializer, OrderSerializer
 from payments.selectors import get_order
 from payments.services.cancelling import cancel_order
@@ -35,7 +34,7 @@ class CancelOrderView(ApiView):
 
         If somebody paid meanwhile, the order is paid and this is a 409.
         """
-        account = _payer(request)
+        account = payer_of(request)
         cancelled = cancel_order(account_id=account.pk, order_id=order_id, now=clock.now())
         return self.success(OrderSerializer(get_order(account_id=account.pk, order_id=cancelled.public_id)).data)
 
@@ -54,9 +53,5 @@ class OrderCheckoutView(ApiView):
     )
     def post(self, request: Request, order_id: str) -> Response:
         """The page of an order that waits to be paid; a fresh one where the last try came to nothing. Owners and admins."""
-        link = reopen_order(account_id=_payer(request).pk, order_id=order_id, now=clock.now())
+        link = reopen_order(account_id=payer_of(request).pk, order_id=order_id, now=clock.now())
         return self.success(CheckoutLinkSerializer(link).data)
-
-
-def _payer(request: Request) -> Account:
-    return account_of(request, scope=Scope.BILLING_WRITE, role=Role.ADMIN)

@@ -6,30 +6,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import stripe
 from django.conf import settings
 
-from payments.errors import ProviderFailed, ProviderRefused, ProviderUnavailable
+from payments.errors import CustomerGone, PageGone, ProviderFailed, ProviderRefused, ProviderUnavailable
 
 CONNECT_SECONDS: Final = 4
 _RETRIES: Final = 1
-_QUEUE_SECONDS: Final = 1
 _BETWEEN_TRIES_SECONDS: Final = 2
 
 logger = logging.getLogger(__name__)
 
 
 def longest_dial_seconds() -> int:
-    """How long opening a checkout can take at worst: customer and session, each with its wait at the gate and its repeats."""
+    """How long opening a checkout can take at worst: customer and session, each with its repeats."""
     one_call: int = CONNECT_SECONDS + settings.PROVIDER_TIMEOUT_SECONDS + _BETWEEN_TRIES_SECONDS
-    return 2 * (_QUEUE_SECONDS + (1 + _RETRIES) * one_call)
+    return 2 * (1 + _RETRIES) * one_call
 
 
 def secret_key() -> str:
     """The key of the mode this deployment is in; empty where it has none."""
     key: str = settings.STRIPE_LIVE_SECRET_KEY if settings.STRIPE_LIVE_MODE else settings.STRIPE_TEST_SECRET_KEY
     return key
+
+
+def what_is_wrong() -> str:
+    """Why no call may be made with these settings; empty if it may. A live key goes to Stripe and to nobody else."""
+    mode = "live" if settings.STRIPE_LIVE_MODE else "test"
+    if secret_key() and not secret_key().startswith((f"sk_{mode}_", f"rk_{mode}_")):
+        return f"the key is not a secret key of {mode} mode."
+    place = urlsplit(host())
+    if settings.STRIPE_LIVE_MODE and host():
+        return "STRIPE_API_HOST is for tests, and STRIPE_LIVE_MODE is on."
+    if host() and place.scheme != "https" and place.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        return "STRIPE_API_HOST must be https, or this machine."
+    return ""
 
 
 def host() -> str:
@@ -43,6 +56,8 @@ def client() -> stripe.StripeClient:
     key = secret_key()
     if not key:
         raise ProviderUnavailable("Payments are not set up here: the operator has not given a key of Stripe.")
+    if wrong := what_is_wrong():
+        raise ProviderUnavailable(f"Payments are not set up rightly here: {wrong}")
     return _client(key, host(), settings.STRIPE_API_VERSION, settings.PROVIDER_TIMEOUT_SECONDS)
 
 
@@ -56,7 +71,7 @@ def calling() -> Iterator[stripe.StripeClient]:
     """
     found = client()
     gate = _gate(settings.PROVIDER_CALLS_AT_ONCE)
-    if not gate.acquire(timeout=_QUEUE_SECONDS):
+    if not gate.acquire(blocking=False):  # Who waits here keeps a thread from those who need no provider.
         raise ProviderUnavailable("The payment provider is slow at the moment; nothing was charged, try again.", retry_after=10)
     try:
         yield found
@@ -66,12 +81,21 @@ def calling() -> Iterator[stripe.StripeClient]:
         # A key that is being changed, or was taken back: the question was fine, and is asked again with a right one.
         logger.error("Stripe refuses our key (%s).", _said(error))  # noqa: TRY400 - the trace says nothing more
         raise ProviderUnavailable("Payments are not set up rightly at the moment; nothing was charged.", retry_after=60) from error
-    except (stripe.InvalidRequestError, stripe.CardError) as error:
+    except stripe.InvalidRequestError as error:
+        raise _refused(error) from error
+    except stripe.CardError as error:
         raise ProviderRefused(f"The payment provider refused the request ({_said(error)}).") from error
     except stripe.StripeError as error:
         raise _failed(error) from error
     finally:
         gate.release()
+
+
+def _refused(error: stripe.InvalidRequestError) -> ProviderRefused:
+    kind: type[ProviderRefused] = ProviderRefused
+    if error.code == "resource_missing":
+        kind = {"customer": CustomerGone, "session": PageGone}.get(error.param or "", ProviderRefused)
+    return kind(f"The payment provider refused the request ({_said(error)}).")
 
 
 def _failed(error: stripe.StripeError) -> ProviderUnavailable | ProviderFailed:

@@ -7,7 +7,8 @@ from payments.models.attempt import Provider
 
 class ProviderCustomer(models.Model):
     """
-    The provider's customer of an account, one per mode. Written once, before the account's first checkout there; never changed.
+    The provider's customer of an account, one per mode. Written before the account's first checkout there; never changed, and
+    deleted only if the provider says that it knows no such customer.
 
     dj-stripe mirrors the customer's own fields and links them by the metadata we send; money follows this row.
     """

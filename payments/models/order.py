@@ -70,6 +70,7 @@ class Order(models.Model):
         indexes = (
             models.Index(fields=["account", "-id"], name="order_by_account"),
             models.Index(fields=["expires_at"], condition=Q(status=OrderStatus.PENDING), name="order_waiting_by_end"),
+            models.Index(fields=["account"], condition=Q(status=OrderStatus.PENDING), name="order_waiting_of_account"),
             models.Index(fields=["paid_at"], condition=Q(status=OrderStatus.PAID), name="order_paid_by_time"),
         )
 

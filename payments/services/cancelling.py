@@ -7,12 +7,12 @@ from django.db import transaction
 
 from core.audit import record_act
 from core.locks import lock_one
-from payments.errors import OrderNotFound, OrderNotPending, PaymentUnderWay
+from payments.errors import OrderNotFound, OrderNotPending, PageGone, PaymentUnderWay
 from payments.gateways.registry import gateway_of
 from payments.models import Order, PaymentAttempt
 from payments.services.checkout import learn_session
 from payments.services.ordering import lease_time
-from payments.services.settlement import apply_snapshot, move_order
+from payments.services.settlement import apply_snapshot, move_order, page_is_gone
 from payments.transitions import LIVE_ATTEMPTS, AttemptStatus, OrderStatus
 
 
@@ -75,7 +75,10 @@ def _close_page(attempt: PaymentAttempt, now: datetime) -> None:
             raise PaymentUnderWay("This order's page is being opened right now; try again in a minute.")
         attempt = learn_session(attempt, now=now)
     if attempt.session_id and attempt.status in LIVE_ATTEMPTS:
-        said = gateway_of(attempt.provider).expire_checkout(attempt.session_id)
+        try:
+            said = gateway_of(attempt.provider).expire_checkout(attempt.session_id)
+        except PageGone:
+            said = page_is_gone(attempt)
         apply_snapshot(attempt_id=attempt.pk, said=said, now=now)
 
 

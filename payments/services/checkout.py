@@ -15,10 +15,18 @@ from core.idempotency import Asked, Begun
 from core.jobs import enqueue
 from core.locks import lock_one
 from payments.contract import CheckoutTerms, Line, OpenedCheckout
-from payments.errors import OrderNotFound, OrderNotPending, PaymentUnderWay, ProviderFailed, ProviderRefused, ProviderUnavailable
+from payments.errors import (
+    CustomerGone,
+    OrderNotFound,
+    OrderNotPending,
+    PaymentUnderWay,
+    ProviderFailed,
+    ProviderRefused,
+    ProviderUnavailable,
+)
 from payments.gateways.registry import gateway_of
 from payments.models import Order, PaymentAttempt, Provider
-from payments.services.customers import ensure_customer
+from payments.services.customers import ensure_customer, forget_customer
 from payments.services.ordering import Placement, add_attempt, lease_time, place_order
 from payments.transitions import LIVE_ATTEMPTS, AttemptStatus, OrderStatus
 
@@ -112,6 +120,12 @@ def _dial(attempt: PaymentAttempt, begun: Begun | None, now: datetime) -> Checko
         _fail(attempt, error, closes_order=False, now=now)
         _give_back(begun)
         raise
+    except CustomerGone as error:
+        # The question names a customer, so it cannot be asked again: another attempt asks it with a new one.
+        forget_customer(account_id=attempt.order.account_id, provider=Provider(attempt.provider))
+        _fail(attempt, error, closes_order=False, now=now)
+        _give_back(begun)
+        raise ProviderFailed("The payment provider does not know this customer any more; send it again.", retry_after=1) from error
     except ProviderRefused as error:
         is_over = _fail(attempt, error, closes_order=True, now=now)
         if begun is not None:

@@ -10,6 +10,11 @@ from payments.gateways.registry import gateway_of
 from payments.models import Provider, ProviderCustomer
 
 
+def forget_customer(*, account_id: int, provider: Provider) -> None:
+    """The provider does not know the account's customer any more: the next checkout makes a new one."""
+    ProviderCustomer.objects.filter(account_id=account_id, provider=provider, livemode=settings.STRIPE_LIVE_MODE).delete()
+
+
 def ensure_customer(*, account_id: int, provider: Provider, now: datetime) -> str:
     """
     The provider's id of the account, made at its first checkout. Asks the provider: call it while no row is locked.

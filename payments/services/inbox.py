@@ -151,7 +151,7 @@ def _storable(value: object) -> object:
     (NUL, half a surrogate pair) come from what people typed, and must not keep the event out.
     """
     if isinstance(value, Mapping):
-        return {str(name): _storable(inner) for name, inner in value.items() if name != "client_secret"}
+        return {storable(str(name)): _storable(inner) for name, inner in value.items() if name != "client_secret"}
     if isinstance(value, str):
         return storable(value)
     return [_storable(inner) for inner in value] if isinstance(value, list) else value
@@ -226,7 +226,7 @@ def _foreign(event: ProviderEvent, said: PaymentSnapshot, now: datetime) -> Outc
     is_marked = said.state is PaymentState.PAID and bool(said.attempt_key)
     if not (is_marked and (event.livemode or Order.objects.filter(public_id=said.order_id).exists())):
         return Outcome.FOREIGN
-    _ask_a_person(event, ReviewReason.UNKNOWN_ATTEMPT, {"said": {**asdict(said), "state": said.state.value}}, now)
+    _ask_a_person(event, ReviewReason.UNKNOWN_ATTEMPT, {"payment": said.payment_id, "said": asdict(said)}, now)
     return Outcome.REVIEW
 
 
@@ -237,8 +237,14 @@ def _refuse_mode(event: ProviderEvent, now: datetime) -> Outcome:
 
 
 def _ask_a_person(event: ProviderEvent, reason: ReviewReason, found: Mapping[str, object], now: datetime) -> None:
-    PaymentReview.objects.get_or_create(event=event, reason=reason, defaults={"found": dict(found), "opened_at": now})
-    logger.error("Payment review opened for event %s: %s", event.event_id, reason.label)
+    """Once per event, and once per payment, however many events tell of it."""
+    payment = str(found.get("payment", ""))
+    if payment and PaymentReview.objects.filter(reason=reason, attempt=None, payment_ref=payment).exists():
+        return
+    row = {"found": dict(found), "payment_ref": payment, "opened_at": now}
+    _, is_new = PaymentReview.objects.get_or_create(event=event, reason=reason, defaults=row)
+    if is_new:
+        logger.error("Payment review opened for event %s: %s", event.event_id, reason.label)
 
 
 def _put_back(event: ProviderEvent, lease: str, error: Exception, now: datetime) -> None:

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 from typing import Final
 
+from core.clock import HasTime, forever
 from payments.errors import ProviderUnavailable
 from payments.gateways import stripe_mirror
 from payments.models import Provider, ProviderEvent
@@ -15,16 +16,18 @@ logger = logging.getLogger(__name__)
 _BATCH: Final = 100
 
 
-def mirror_events(*, now: datetime) -> int:
+def mirror_events(*, now: datetime, has_time: HasTime = forever) -> int:
     """
     Copy what events that are done were about, as it is now, the oldest first; returns how many events.
 
-    One job at a time does this, so that copies never keep money waiting. It stops at a provider that does not answer; what cannot be
-    copied for another reason is logged and left.
+    One job at a time does this, for a short time, so that copies do not keep money waiting. It stops at a provider that does not
+    answer; what cannot be copied for another reason is logged and left.
     """
     done = ProviderEvent.objects.filter(provider=Provider.STRIPE, status=EventStatus.DONE, mirrored_at=None).order_by("pk")
     copied = 0
     for event in done[:_BATCH]:
+        if not has_time():
+            break
         try:
             _copy(event)
         except ProviderUnavailable as error:

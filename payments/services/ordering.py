@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
-from payments.errors import OrderNotPending
+from payments.errors import OrderNotPending, TooManyPendingOrders
 from payments.models import Order, OrderLine, PaymentAttempt, Provider
 from payments.models.order import new_order_id
 from payments.pricing import Quote
@@ -31,7 +31,13 @@ class Placement:
 
 
 def place_order(placement: Placement, *, now: datetime) -> Order:
-    """Write an order with its lines, frozen from here on. Needs a transaction."""
+    """
+    Write an order with its lines, frozen from here on. Needs a transaction.
+
+    Raises TooManyPendingOrders: each order that waits is asked after at the provider until it ends.
+    """
+    if Order.objects.filter(account_id=placement.account_id, status=OrderStatus.PENDING).count() >= settings.PENDING_ORDERS_MAX:
+        raise TooManyPendingOrders("This account has too many unpaid orders; pay or cancel one first.")
     public_id = new_order_id()
     order = Order.objects.create(
         public_id=public_id,

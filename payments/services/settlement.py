@@ -46,6 +46,20 @@ def is_our_mode(livemode: bool) -> bool:  # noqa: FBT001 - the one thing it is a
     return livemode is settings.STRIPE_LIVE_MODE
 
 
+def page_is_gone(attempt: PaymentAttempt) -> PaymentSnapshot:
+    """What follows where a provider does not know a page of ours any more: as if it had expired."""
+    return PaymentSnapshot(
+        state=PaymentState.EXPIRED,
+        order_id=attempt.order.public_id,
+        attempt_key=attempt.idempotency_key,
+        session_id=attempt.session_id or "",
+        payment_id="",
+        amount_minor=0,
+        currency=attempt.order.currency,
+        livemode=attempt.livemode,
+    )
+
+
 def close_if_over(order: Order, *, now: datetime) -> bool:
     """An order past its end, with no attempt that may still bring money, has expired. Under the order's lock."""
     if order.status != OrderStatus.PENDING or order.expires_at > now or order.attempts.filter(status__in=LIVE_ATTEMPTS).exists():
@@ -111,6 +125,10 @@ def _review(reason: ReviewReason, order: Order, attempt: PaymentAttempt, said: P
         if order.status == OrderStatus.PENDING:
             move_order(order, OrderStatus.IN_REVIEW)
         _retire_others(order, now)
+    elif said.session_id and said.session_id == attempt.session_id and order.expires_at <= now:
+        # Its own page was paid with money that is not ours to count: nothing more can come of it.
+        _end_without_money(attempt, now)
+        close_if_over(order, now=now)
     if is_new:
         logger.error("Payment review opened for order %s: %s", order.public_id, reason.label)
     return Outcome.REVIEW if is_new else Outcome.NOTHING
@@ -131,6 +149,12 @@ def _record_money(attempt: PaymentAttempt, said: PaymentSnapshot, now: datetime)
     attempt.ended_at, attempt.check_at = now, None
     attempt.failure_code = attempt.failure_reason = ""
     attempt.save()
+
+
+def _end_without_money(attempt: PaymentAttempt, now: datetime) -> None:
+    if attempt.status in LIVE_ATTEMPTS:
+        attempt.status, attempt.ended_at, attempt.check_at = AttemptStatus.FAILED, now, None
+        attempt.save(update_fields=["status", "ended_at", "check_at"])
 
 
 def _move(status: AttemptStatus, order: Order, attempt: PaymentAttempt, said: PaymentSnapshot, now: datetime) -> Outcome:

@@ -8,12 +8,15 @@ from django.db import transaction
 from pytest_django import Settings
 
 from accounts.models import Account
+from billing_platform.checks import a_key_goes_where_it_belongs
 from core import clock, idempotency
 from core.idempotency import Asked, begin
 from payments.contract import PaymentState
-from payments.errors import OrderNotPending, ProviderFailed, ProviderUnavailable
-from payments.models import Order, Outcome, PaymentAttempt, PaymentReview, Provider, ProviderEvent, ProviderFeed
+from payments.errors import OrderNotPending, ProviderFailed, ProviderUnavailable, TooManyPendingOrders
+from payments.gateways.stripe_client import calling, client
+from payments.models import Order, Outcome, PaymentAttempt, PaymentReview, Provider, ProviderCustomer, ProviderEvent, ProviderFeed
 from payments.services import checkout
+from payments.services.cancelling import cancel_order
 from payments.services.inbox import TRIES_MAX, process_event
 from payments.services.ordering import lease_time
 from payments.services.reconciler import FIRST_CHECK, read_feed, reconcile_attempts
@@ -21,7 +24,7 @@ from payments.transitions import AttemptStatus, EventStatus, OrderStatus
 from sandbox import ApiFault
 from tests import factories
 from tests.payments import orders
-from tests.payments.world import Shop, assert_credited_once, assert_nothing_credited, post_event
+from tests.payments.world import Shop, assert_credited_once, assert_nothing_credited, post_event, provider
 
 pytestmark = pytest.mark.django_db
 
@@ -196,3 +199,58 @@ def test_a_first_answer_is_given_again_after_the_rules_of_buying_changed(shop: S
         "checkout_url": first.checkout_url,
         "session_id": first.session_id,
     }
+
+
+def test_a_customer_deleted_at_the_provider_can_buy_again(shop: Shop, account: Account) -> None:
+    shop.open(account)
+    known = ProviderCustomer.objects.get().customer_id
+    provider().v1.customers.delete(known)
+    with pytest.raises(ProviderFailed):
+        shop.open(account, asked=ASKED)
+    assert shop.open(account, asked=ASKED).checkout_url
+    assert ProviderCustomer.objects.get().customer_id != known
+    assert Order.objects.count() == 2
+
+
+def test_an_order_whose_page_is_gone_at_the_provider_ends_in_time(shop: Shop, account: Account) -> None:
+    link = shop.open(account)
+    PaymentAttempt.objects.update(session_id="cs_test_of_another_account")
+    reconcile_attempts(now=clock.now() + timedelta(hours=1))
+    assert Order.objects.get().status == OrderStatus.PENDING
+    reconcile_attempts(now=shop.order(link).expires_at + timedelta(hours=6))
+    assert Order.objects.get().status == OrderStatus.EXPIRED
+
+
+def test_an_account_has_only_so_many_unpaid_orders(shop: Shop, account: Account, settings: Settings) -> None:
+    settings.PENDING_ORDERS_MAX = 2
+    shop.open(account)
+    first = shop.open(account)
+    with pytest.raises(TooManyPendingOrders):
+        shop.open(account)
+    cancel_order(account_id=account.pk, order_id=first.order_id, now=clock.now())
+    assert shop.open(account).checkout_url
+
+
+@pytest.mark.parametrize(
+    ("live", "key", "host"),
+    [
+        (True, "sk_live_" + "k" * 24, "http://127.0.0.1:9"),
+        (True, "sk_test_" + "k" * 24, ""),
+        (False, "sk_live_" + "k" * 24, ""),
+        (False, "pk_test_" + "k" * 24, ""),
+        (False, "sk_test_" + "k" * 24, "http://elsewhere.example.com"),
+    ],
+)
+def test_a_key_goes_where_it_belongs_and_nowhere_else(live: bool, key: str, host: str, settings: Settings) -> None:  # noqa: FBT001
+    settings.STRIPE_LIVE_MODE, settings.STRIPE_API_HOST = live, host
+    settings.STRIPE_LIVE_SECRET_KEY = settings.STRIPE_TEST_SECRET_KEY = key
+    with pytest.raises(ProviderUnavailable, match="not set up rightly"):
+        client()
+    assert [each.id for each in a_key_goes_where_it_belongs()] == ["billing.E007"]
+
+
+def test_whoever_finds_the_provider_busy_does_not_wait(shop: Shop, account: Account, settings: Settings) -> None:
+    settings.PROVIDER_CALLS_AT_ONCE = 1
+    with calling(), pytest.raises(ProviderUnavailable, match="slow"):
+        shop.open(account)
+    assert shop.open(account).checkout_url

@@ -251,7 +251,7 @@ def test_an_event_that_ends_its_workers_is_given_up_in_the_end(event: ProviderEv
     ProviderEvent.objects.update(tries=TRIES_MAX)
     assert process_event(event_pk=event.pk, now=now) is None
     event.refresh_from_db()
-    assert (event.status, count_stuck_events(now)) == (EventStatus.FAILED, 1)
+    assert (event.status, count_stuck_events(now=now)) == (EventStatus.FAILED, 1)
     assert_nothing_credited(account)
 
 

@@ -19,7 +19,7 @@ import psycopg
 from celery import Celery
 
 from launcher import children, ports, postgres, product, psql, valkey
-from launcher.children import Child
+from launcher.children import Child, Command
 from launcher.product import Product
 from launcher.state import CHECKOUT, OUTSIDE, State, open_state, remove_state
 
@@ -87,6 +87,8 @@ class Machine:
             "LOCAL_HTTP": "1",
             "ALLOWED_HOSTS": ports.HOST,
             "EMAIL_URL": "memorymail://",
+            "THROTTLE_CHECKOUT": "",
+            "PENDING_ORDERS_MAX": "100000",
             "STATIC_ROOT": str(self.state.path("static", "x").parent),
             "THROTTLE_REGISTER": "1000/hour",
             "STRIPE_API_HOST": f"http://{ports.HOST}:{self.sandbox_port}",
@@ -143,6 +145,15 @@ class Machine:
         """Two workers, four threads each, as production has them."""
         self.web = children.start(self.product.web(self.web_port))
         children.await_ready(self.web, self._answers, seconds=PATIENCE_SECONDS)
+
+    @contextmanager
+    def beside(self, command: Command) -> Iterator[Child]:
+        """One more process, started otherwise than usual; stopped afterwards."""
+        child = children.start(command)
+        try:
+            yield child
+        finally:
+            child.stop()
 
     def _answers(self) -> bool:
         try:

@@ -2,12 +2,19 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from typing import Final, Self
 
+from launcher import ports
+from launcher.children import Child
+from launcher.product import Product
 from sandbox import ApiFault
-from tests.scenarios.machine import Reply, call, wait_until
-from tests.scenarios.till import SLOW_SECONDS, Customer, Till
+from tests.scenarios.machine import Machine, Reply, call, kill_all, send, wait_until
+from tests.scenarios.till import BUY, DOLLARS, SLOW_SECONDS, Customer, Till
 
+ORDER: Final = json.dumps({"credit_usd": DOLLARS, "currency": "USD"}).encode()
 PURCHASES: Final = 30
 HELD_UP: Final = 2 * 3
 """Two web processes, each of which makes PROVIDER_CALLS_AT_ONCE calls and no more."""
@@ -28,28 +35,41 @@ def test_a_hanging_provider_leaves_health_and_usage_alone_and_turns_the_surplus_
     assert till.buy(who).status == 200
     ((public_id,),) = till.machine.ask("SELECT public_id FROM accounts_account WHERE id = %s", who.account_id)
     till.stripe.api_fault(ApiFault(path="/v1/checkout/sessions", delay_before=SLOW_SECONDS))
-    with Crowd(till, who) as crowd:
+    with patient_web(till.machine) as (web, port), Crowd(port, who) as crowd:
         wait_until(lambda: len(crowd.replies) == PURCHASES - HELD_UP, "the surplus is turned away")
         for number in range(8):
-            assert call(till.machine.web_port, "GET", "/healthz")[0] == 200
+            assert call(port, "GET", "/healthz")[0] == 200
             event = {"event_id": f"meanwhile-{number}", "account": public_id, "model": "gpt-4o", "input_tokens": 1}
-            status, said = call(till.machine.web_port, "POST", "/v1/usage/events", gateway_key, json.dumps([event]).encode())
+            status, said = call(port, "POST", "/v1/usage/events", gateway_key, json.dumps([event]).encode())
             assert (status, json.loads(said)["accepted"]) == (200, 1)
-        assert len(crowd.replies) == PURCHASES - HELD_UP
+        kill_all(web)
+    till.stripe.clear_faults()
+    assert len(crowd.replies) == PURCHASES - HELD_UP
     assert {(each.status, each.body["code"]) for each in crowd.replies} == {(503, "provider_unavailable")}
     assert all(int(each.headers["Retry-After"]) > 0 for each in crowd.replies)
 
 
-class Crowd:
-    """Purchases of one customer at once; `replies` are those that were answered by now, all of them at the end."""
+@contextmanager
+def patient_web(machine: Machine) -> Iterator[tuple[Child, int]]:
+    """A web server of the usual size, which waits for its provider for longer than the test runs; and its port."""
+    port = ports.any_free()
+    product = Product(machine.state, {**machine.product.environment, "PROVIDER_TIMEOUT_SECONDS": str(SLOW_SECONDS)})
+    with machine.beside(product.web(port)) as web:
+        wait_until(lambda: not ports.is_free(port) and call(port, "GET", "/healthz")[0] == 200, "the web server answers")
+        yield web, port
 
-    def __init__(self, till: Till, who: Customer) -> None:
-        self.till, self.who = till, who
+
+class Crowd:
+    """Purchases of one customer at once; `replies` are those that were answered. Whoever is not is left alone when the server dies."""
+
+    def __init__(self, port: int, who: Customer) -> None:
+        self.port, self.who = port, who
         self.replies: list[Reply] = []
         self._threads = [threading.Thread(target=self._buy) for _ in range(PURCHASES)]
 
     def _buy(self) -> None:
-        self.replies.append(self.till.buy(self.who))
+        with suppress(OSError, HTTPException):
+            self.replies.append(send(self.port, "POST", BUY, key=self.who.token, body=ORDER))
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -59,4 +79,3 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         for thread in self._threads:
             thread.join()
-        self.till.stripe.clear_faults()

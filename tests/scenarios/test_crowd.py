@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from launcher import children, ports
+from launcher import ports
 from launcher.children import Command
 from launcher.product import Product
 from sandbox import WebhookFaults
@@ -117,7 +117,7 @@ def crowded_web(machine: Machine, turnstile: Turnstile) -> Iterator[int]:
     """A web server beside the machine's own, with a thread for everybody; its port."""
     port = ports.any_free()
     command = with_option(slowly(machine, turnstile).web(port), "--threads", PURCHASES)
-    with started(command):
+    with machine.beside(command):
         wait_until(lambda: not ports.is_free(port) and call(port, "GET", "/healthz")[0] == 200, "the crowded web server answers")
         yield port
 
@@ -125,7 +125,7 @@ def crowded_web(machine: Machine, turnstile: Turnstile) -> Iterator[int]:
 @contextmanager
 def crowded_worker(machine: Machine, turnstile: Turnstile) -> Iterator[None]:
     """A worker with more processes than usual."""
-    with started(with_option(slowly(machine, turnstile).worker(), "--concurrency", WORKERS)):
+    with machine.beside(with_option(slowly(machine, turnstile).worker(), "--concurrency", WORKERS)):
         yield
 
 
@@ -139,12 +139,3 @@ def with_option(command: Command, name: str, value: object) -> Command:
     arguments = list(command.arguments)
     arguments[arguments.index(name) + 1] = str(value)
     return dataclasses.replace(command, arguments=arguments)
-
-
-@contextmanager
-def started(command: Command) -> Iterator[None]:
-    child = children.start(command)
-    try:
-        yield
-    finally:
-        child.stop()

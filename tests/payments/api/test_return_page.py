@@ -8,6 +8,7 @@ import pytest
 from django.core import signing
 from pytest_django import Settings
 
+from core import clock
 from payments.api.return_page import LOOKS_MAX
 from payments.models import Order, PaymentAttempt
 from payments.returning import own_page
@@ -141,7 +142,8 @@ def test_money_that_takes_days_is_on_its_way(api: Api, alice: Person, stripe: Sa
 )
 def test_an_order_that_waits_no_more_says_how_it_ended(api: Api, alice: Person, stripe: Sandbox, status: str, title: str) -> None:
     order_id = bought(api, alice)["order_id"]
-    Order.objects.update(status=status, failure_reason="Your card has expired.")
+    closed_at = None if status == "in_review" else clock.now()
+    Order.objects.update(status=status, closed_at=closed_at, failure_reason="Your card has expired.")
 
     answer = api.get(path_of(order_id))
 
