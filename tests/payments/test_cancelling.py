@@ -142,6 +142,17 @@ def test_a_page_that_was_closed_without_an_answer_is_closed_by_the_next_try(shop
     assert_nothing_credited(account)
 
 
+def test_an_order_whose_page_the_provider_does_not_know_any_more_is_cancelled(shop: Shop, account: Account, link: CheckoutLink) -> None:
+    shop.stripe.tamper(link.session_id, object="nothing")
+    assert cancel(account, link).status == OrderStatus.CANCELLED
+    assert shop.attempt(link).status == AttemptStatus.EXPIRED
+    shop.stripe.tamper(link.session_id, object="checkout.session")
+    shop.pay(link)
+    assert shop.hear(shop.event("checkout.session.completed")) == Outcome.REVIEW
+    assert PaymentReview.objects.get().reason == "paid_after_close"
+    assert_nothing_credited(account)
+
+
 def test_an_order_whose_money_is_on_its_way_is_not_cancelled(shop: Shop, account: Account, link: CheckoutLink) -> None:
     shop.debit(link)
     with pytest.raises(PaymentUnderWay):
