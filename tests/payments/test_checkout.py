@@ -21,7 +21,7 @@ from payments.transitions import AttemptStatus, OrderStatus
 from sandbox import ApiFault
 from tests import factories
 from tests.payments.api.purchases import nothing_moves
-from tests.payments.world import Json, Shop, assert_credited_once, assert_nothing_credited, provider
+from tests.payments.world import Json, Shop, assert_credited_once, assert_nothing_credited
 
 pytestmark = pytest.mark.django_db
 
@@ -280,16 +280,3 @@ def test_a_question_that_the_provider_knows_with_other_content_is_asked_anew(sho
         shop.open(account, asked=ASKED)
     link = shop.open(account, asked=ASKED)
     assert (rows(), shop.session(link)["success_url"]) == ((1, 2), "https://example.com/elsewhere")
-
-
-def test_a_customer_that_the_provider_does_not_know_any_more_is_made_anew(shop: Shop, account: Account) -> None:
-    gone = shop.session(shop.open(account))["customer"]
-    provider().v1.customers.delete(gone)
-    with pytest.raises(ProviderFailed):
-        shop.open(account, asked=ASKED)
-    assert_nothing_credited(account)
-    link = shop.open(account, asked=ASKED)
-    assert shop.session(link)["customer"] not in {gone, None}
-    shop.pay(link)
-    shop.hear(shop.event("checkout.session.completed"))
-    assert_credited_once(link, account)

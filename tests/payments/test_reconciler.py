@@ -134,16 +134,6 @@ def test_a_payment_in_the_last_second_is_credited_although_it_is_heard_of_after_
     assert_credited_once(link, account)
 
 
-def test_a_page_that_the_provider_does_not_know_any_more_ends_with_its_order(shop: Shop, account: Account, link: CheckoutLink) -> None:
-    """Before that it may be that a wrong key is in use."""
-    shop.stripe.tamper(link.session_id, object="nothing")
-    reconcile_attempts(now=due(shop, link))
-    assert (shop.order(link).status, shop.attempt(link).status) == (OrderStatus.PENDING, AttemptStatus.OPEN)
-    reconcile_attempts(now=end_of(shop, link) + MINUTE)
-    assert (shop.order(link).status, shop.attempt(link).status) == (OrderStatus.EXPIRED, AttemptStatus.EXPIRED)
-    assert_nothing_credited(account)
-
-
 def test_an_order_that_is_paid_by_a_debit_waits_for_it_past_its_end(shop: Shop, account: Account, link: CheckoutLink) -> None:
     shop.debit(link)
     later = end_of(shop, link) + timedelta(days=3)
