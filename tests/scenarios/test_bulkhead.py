@@ -16,8 +16,9 @@ from tests.scenarios.till import BUY, DOLLARS, SLOW_SECONDS, Customer, Till
 
 ORDER: Final = json.dumps({"credit_usd": DOLLARS, "currency": "USD"}).encode()
 PURCHASES: Final = 30
-HELD_UP: Final = 2 * 3
-"""Two web processes, each of which makes PROVIDER_CALLS_AT_ONCE calls and no more."""
+CALLS_AT_ONCE: Final = 3
+HELD_UP_MAX: Final = 2 * CALLS_AT_ONCE
+"""By two web processes. The system deals out connections as it likes, so that one of them may hold up fewer."""
 GATEWAY = """
 import json
 from core import clock
@@ -36,7 +37,7 @@ def test_a_hanging_provider_leaves_health_and_usage_alone_and_turns_the_surplus_
     ((public_id,),) = till.machine.ask("SELECT public_id FROM accounts_account WHERE id = %s", who.account_id)
     till.stripe.api_fault(ApiFault(path="/v1/checkout/sessions", delay_before=SLOW_SECONDS))
     with patient_web(till.machine) as (web, port), Crowd(port, who) as crowd:
-        wait_until(lambda: len(crowd.replies) == PURCHASES - HELD_UP, "the surplus is turned away")
+        wait_until(lambda: len(crowd.replies) >= PURCHASES - HELD_UP_MAX, "the surplus is turned away")
         for number in range(8):
             assert call(port, "GET", "/healthz")[0] == 200
             event = {"event_id": f"meanwhile-{number}", "account": public_id, "model": "gpt-4o", "input_tokens": 1}
@@ -44,7 +45,7 @@ def test_a_hanging_provider_leaves_health_and_usage_alone_and_turns_the_surplus_
             assert (status, json.loads(said)["accepted"]) == (200, 1)
         kill_all(web)
     till.stripe.clear_faults()
-    assert len(crowd.replies) == PURCHASES - HELD_UP
+    assert CALLS_AT_ONCE <= PURCHASES - len(crowd.replies) <= HELD_UP_MAX
     assert {(each.status, each.body["code"]) for each in crowd.replies} == {(503, "provider_unavailable")}
     assert all(int(each.headers["Retry-After"]) > 0 for each in crowd.replies)
 
@@ -53,7 +54,8 @@ def test_a_hanging_provider_leaves_health_and_usage_alone_and_turns_the_surplus_
 def patient_web(machine: Machine) -> Iterator[tuple[Child, int]]:
     """A web server of the usual size, which waits for its provider for longer than the test runs; and its port."""
     port = ports.any_free()
-    product = Product(machine.state, {**machine.product.environment, "PROVIDER_TIMEOUT_SECONDS": str(SLOW_SECONDS)})
+    given = {"PROVIDER_TIMEOUT_SECONDS": str(SLOW_SECONDS), "PROVIDER_CALLS_AT_ONCE": str(CALLS_AT_ONCE)}
+    product = Product(machine.state, {**machine.product.environment, **given})
     with machine.beside(product.web(port)) as web:
         wait_until(lambda: not ports.is_free(port) and call(port, "GET", "/healthz")[0] == 200, "the web server answers")
         yield web, port
