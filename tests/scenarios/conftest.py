@@ -18,8 +18,7 @@ def till() -> Iterator[Till]:
 @pytest.fixture
 def worker(till: Till) -> None:
     """A worker that lives."""
-    if till.machine.worker is None or not till.machine.worker.is_alive():
-        till.machine.start_worker()
+    till.ensure_worker()
 
 
 @pytest.fixture
