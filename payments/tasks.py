@@ -50,18 +50,19 @@ def retire_attempt(*, attempt_id: int) -> None:
 @shared_task
 def read_provider_feed() -> int:
     """Read what Stripe says happened since the last reading. One at a time."""
-    return _read_feed(reconciler.FEED_OVERLAP)
+    return _read_feed(reconciler.FEED_OVERLAP, clock.within(JOB_SECONDS))
 
 
 @shared_task
 def reread_provider_feed() -> int:
     """Read the last days once more: what a list showed late, or a clock that was wrong left out, is found then."""
-    return _read_feed(reconciler.FEED_REREAD)
+    # Cut short it would begin anew the next night: it takes the time it needs, once.
+    return _read_feed(reconciler.FEED_REREAD, clock.forever)
 
 
-def _read_feed(back: timedelta) -> int:
+def _read_feed(back: timedelta, has_time: clock.HasTime) -> int:
     with single_flight("payments.read_feed") as is_mine:
-        return reconciler.read_feeds(now=clock.now(), back=back, has_time=clock.within(JOB_SECONDS)) if is_mine else 0
+        return reconciler.read_feeds(now=clock.now(), back=back, has_time=has_time) if is_mine else 0
 
 
 @shared_task

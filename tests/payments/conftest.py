@@ -34,5 +34,5 @@ def live_shop(settings: Settings, live_server: LiveServer, monkeypatch: pytest.M
 
 
 def _mirror_from(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """dj-stripe reads its host at start, when there was no sandbox yet. Without this its copies would ask the real Stripe."""
+    """A copy sets the SDK's global address; this puts it back afterwards."""
     monkeypatch.setattr(stripe_sdk, "api_base", shop.stripe.base_url)
