@@ -3,6 +3,30 @@
 from credits.models.allocation import Allocation, Role
 from credits.models.entry import Book, EntryType, Kind, LedgerEntry
 from credits.models.grant import Category, Grant
+from credits.models.hold import HOLD_LONGEST, Hold, HoldStatus
+from credits.models.limit import Duration, LimitBucket, LimitNotice, SpendingLimit, Strategy
+from credits.models.seal import Checkpoint, Seal
 from credits.models.wallet import Policy, Wallet
 
-__all__ = ("Allocation", "Book", "Category", "EntryType", "Grant", "Kind", "LedgerEntry", "Policy", "Role", "Wallet")
+__all__ = (
+    "HOLD_LONGEST",
+    "Allocation",
+    "Book",
+    "Category",
+    "Checkpoint",
+    "Duration",
+    "EntryType",
+    "Grant",
+    "Hold",
+    "HoldStatus",
+    "Kind",
+    "LedgerEntry",
+    "LimitBucket",
+    "LimitNotice",
+    "Policy",
+    "Role",
+    "Seal",
+    "SpendingLimit",
+    "Strategy",
+    "Wallet",
+)

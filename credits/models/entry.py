@@ -99,12 +99,14 @@ class LedgerEntry(models.Model):
     reference = models.CharField(max_length=200, blank=True)
     metadata = models.JSONField(null=True)
     actor_id = models.BigIntegerField(null=True, help_text="The operator's user id, where a person acted.")
+    api_key_id = models.BigIntegerField(null=True, help_text="The customer's key that spent, where the usage named one.")
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "ledger_entry"
         verbose_name_plural = "ledger entries"
+        permissions = (("reverse_entry", "Can reverse a ledger entry"),)
         constraints = (
             models.CheckConstraint(condition=~Q(amount_nanos=0), name="entry_moves_something"),
             models.CheckConstraint(condition=Q(seq__gte=1, spent_after_nanos__gte=0), name="entry_counts_from_one"),

@@ -38,6 +38,7 @@ class Grant(models.Model):
     amount_nanos = models.BigIntegerField()
     remaining_nanos = models.BigIntegerField()
     is_frozen = models.BooleanField(default=False)
+    is_pending = models.BooleanField(default=False, db_default=False, help_text="Waits for its money to settle; booked only then.")
     booked_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
@@ -60,6 +61,11 @@ class Grant(models.Model):
 
     class Meta:
         db_table = "credit_grant"
+        permissions = (
+            ("issue_grant", "Can issue a grant"),
+            ("void_grant", "Can void a grant"),
+            ("freeze_grant", "Can freeze and release a grant"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["account", "source_key"], name="grant_once_per_source_key"),
             models.CheckConstraint(condition=Q(amount_nanos__gt=0), name="grant_gives_something"),
@@ -74,6 +80,7 @@ class Grant(models.Model):
                 condition=Q(booked_at=None) | Q(voided_at=None, expired_at=None) | Q(remaining_nanos=0),
                 name="grant_ended_has_nothing_left",
             ),
+            models.CheckConstraint(condition=Q(is_pending=False) | Q(booked_at=None), name="grant_pending_is_not_booked"),
         )
         indexes = (
             # The predicate's column changes only when a grant is used up or refilled, so that burning stays a heap-only update.

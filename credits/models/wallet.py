@@ -20,7 +20,7 @@ class Wallet(models.Model):
 
     Every sum is a cache, proven by the entries (`manage.py verify_ledger`). `clock_at` is the wallet's clock: an act happens at
     `greatest(now, clock_at)`, so time never runs against `seq`. `next_change_at` is the earliest instant at which something
-    becomes due without anybody acting (an activation, a lapse, an expiry): early is allowed, late never.
+    becomes due without anybody acting (an activation, a lapse, an expiry, a hold's end): early is allowed, late never.
     """
 
     account = models.OneToOneField("accounts.Account", on_delete=models.PROTECT, primary_key=True, related_name="wallet")
@@ -35,10 +35,12 @@ class Wallet(models.Model):
     clock_at = models.DateTimeField(default=clock.now)
     watch_below_nanos = models.BigIntegerField(null=True, blank=True)
     policy = models.CharField(max_length=6, choices=Policy.choices, default=Policy.DEBT)
+    has_limits = models.BooleanField(default=False, db_default=False, help_text="Whether any spending limit counts what it spends.")
+    disagrees_since = models.DateTimeField(null=True, blank=True, help_text="When a proof of the books failed; no automatic top-up since.")
 
     class Meta:
         db_table = "wallet"
-        permissions = (("adjust_balance", "Can adjust a balance"),)
+        permissions = (("adjust_balance", "Can adjust a balance"), ("set_policy", "Can say who bears what a capture costs beyond its hold"))
         constraints = (
             models.CheckConstraint(
                 condition=Q(balance_nanos__gte=-AMOUNT_MAX_NANOS, balance_nanos__lte=AMOUNT_MAX_NANOS),

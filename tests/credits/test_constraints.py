@@ -138,7 +138,7 @@ TRIGGERS: Final[dict[str, tuple[str, ...]]] = {
 FIXED_COLUMNS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "credit_grant_terms_fixed": (
         "credit_grant",
-        frozenset({"remaining_nanos", "is_frozen", "booked_at", "voided_at", "expired_at", "actor_id", "is_empty"}),
+        frozenset({"remaining_nanos", "is_frozen", "booked_at", "voided_at", "expired_at", "is_pending", "actor_id", "is_empty"}),
     ),
     "usage_event_report_fixed": ("usage_event", frozenset({"charged_nanos", "absorbed_nanos"})),
 }

@@ -11,15 +11,23 @@ class EventStatus(models.TextChoices):
     FAILED = "failed"
 
 
+class EventFlag(models.TextChoices):
+    """Why an event that named a hold was booked without it: the usage happened all the same."""
+
+    LATE = "late"
+    AFTER_VOID = "after_void"
+
+
 class UsageEvent(models.Model):
     """
     One reported call, once per (account, event_id) for ever. Written by ingest; what was reported never changes.
 
-    `cost_nanos` is what the price book says, `charged_nanos` what the customer pays, `absorbed_nanos` what the operator bears:
-    cost = charged + absorbed, and charged > 0 means exactly one ledger entry (source_type `usage_event`, source_id the event_id).
-    `fingerprint` tells a repeat from another event under the same id. `local_date` is the day it is counted under, in the zone
-    the account had when it was booked. `created_at` is when it was received; its entry's is the wallet's clock. The database's
-    primary key is `(account, created_at, id)`, the order in which lists page.
+    `cost_nanos` is what the price book says, or the sender where `price_version` is null; `charged_nanos` what the customer pays,
+    `absorbed_nanos` what the operator bears: cost = charged + absorbed, and charged > 0 means exactly one ledger entry (source_type
+    `usage_event`, source_id the event_id). `fingerprint` tells a repeat from another event under the same id. `hold` is the public
+    id of the hold it named: it captured that one, unless `flag` says why it did not. `local_date` is the day it is counted under, in
+    the zone the account had when it was booked. `created_at` is when it was received; its entry's is the wallet's clock. The
+    database's primary key is `(account, created_at, id)`, the order in which lists page.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -31,7 +39,7 @@ class UsageEvent(models.Model):
     )
     model = models.ForeignKey("usage.AiModel", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     price_version = models.ForeignKey(
-        "usage.PriceVersion", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+        "usage.PriceVersion", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
     )
     status = models.CharField(max_length=8, choices=EventStatus.choices)
     input_tokens = models.BigIntegerField()
@@ -48,6 +56,8 @@ class UsageEvent(models.Model):
     endpoint = models.CharField(max_length=64, blank=True)
     metadata = models.JSONField(null=True)
     local_date = models.DateField()
+    hold = models.CharField(max_length=32, null=True)  # noqa: DJ001 - NULL is no hold
+    flag = models.CharField(max_length=10, choices=EventFlag.choices, null=True)  # noqa: DJ001 - NULL is nothing special
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()
 
@@ -55,6 +65,9 @@ class UsageEvent(models.Model):
         db_table = "usage_event"
         constraints = (
             models.CheckConstraint(condition=Q(status__in=EventStatus.values), name="event_status_known"),
+            models.CheckConstraint(
+                condition=Q(flag=None) | Q(flag__in=EventFlag.values, hold__isnull=False), name="event_flag_is_of_a_hold"
+            ),
             models.CheckConstraint(
                 condition=Q(charged_nanos__gte=0, absorbed_nanos__gte=0, cost_nanos=F("charged_nanos") + F("absorbed_nanos")),
                 name="event_cost_is_charged_and_absorbed",
