@@ -117,6 +117,11 @@ def find_key_refs(public_ids: Collection[str]) -> dict[str, KeyRef]:
     return {row[1]: KeyRef(row[0], row[1], _of_account(row[2]), row[3]) for row in rows}
 
 
+def public_id_of_key(key_id: int) -> str | None:
+    """The name outside of a key, or None where there is none."""
+    return ApiKey.objects.filter(pk=key_id).values_list("public_id", flat=True).first()
+
+
 def owner_of(account_id: int) -> User:
     """The person whose account it is: the one it came with, else its first owner. Raises NotFound (a closed account has none)."""
     personal_first = Case(When(personal_account=account_id, then=Value(0)), default=Value(1))

@@ -128,13 +128,16 @@ _HOUR = 3600
 # By task: when, and after how many seconds one that no worker took is forgotten, so that a night without a worker leaves no heap.
 _TIMETABLE: dict[str, tuple[timedelta | crontab, int]] = {
     "credits.tasks.book_due_changes": (timedelta(minutes=1), 60),
+    "credits.tasks.seal_entries": (timedelta(minutes=5), 300),
     "payments.tasks.sweep_events": (timedelta(seconds=30), 30),
     "payments.tasks.mirror_events": (timedelta(seconds=30), 30),
     "payments.tasks.reconcile_attempts": (timedelta(minutes=1), 60),
     "payments.tasks.read_provider_feed": (timedelta(minutes=5), 300),
+    "usage.tasks.book_absorbed_days": (crontab(hour="0", minute="40"), 12 * _HOUR),
     "payments.tasks.reread_provider_feed": (crontab(hour="2", minute="45"), 12 * _HOUR),
     "billing_platform.tasks.verify_ledger": (crontab(hour="3", minute="15"), 12 * _HOUR),
     "accounts.tasks.forget_expired_tokens": (crontab(hour="4", minute="5"), 12 * _HOUR),
+    "credits.tasks.forget_limit_buckets": (crontab(hour="4", minute="15"), 12 * _HOUR),
     "payments.tasks.forget_payloads": (crontab(hour="4", minute="25"), 12 * _HOUR),
     "billing_platform.tasks.forget_idempotent_requests": (crontab(minute="35"), _HOUR),
 }

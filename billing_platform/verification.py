@@ -2,19 +2,21 @@
 Proof that the books are right: every app's invariants over every account, set-based.
 
 Each check runs in one REPEATABLE READ, READ ONLY transaction: at READ COMMITTED its parts would see different moments beside
-running spending, and raise false alarms. An account counts as disagreeing when a second run says so too.
+running spending, and raise false alarms. An account counts as disagreeing when a second run says so too. Here nothing is written:
+whoever keeps the result (`billing_platform.verification_keeping`) is told of each step, between the transactions.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from django.db import connection, transaction
 
 import credits.reconciliation
 from billing_platform.wiring import CHECKS
-from core.verification import Check, Discrepancy
+from core.verification import ROWS_MAX, Check, Discrepancy
 
 ACCOUNTS_PER_RANGE: Final = 10_000
 SHOWN_MAX: Final = 1_000
@@ -29,27 +31,48 @@ class Verification:
     late_wallets: int = 0
 
 
-def verify_ledger(*, now: datetime, account_id: int | None = None) -> Verification:
+class Watcher:
+    """Is told how a verification goes, with no transaction open. This one does not listen."""
+
+    def begins(self, check: Check, low: int, high: int) -> None:
+        """The accounts `low`…`high` are about to be looked at by this check."""
+
+    def found(self, discrepancies: list[Discrepancy]) -> None:
+        """These are confirmed."""
+
+    def covered(self, low: int, high: int, disagreeing: set[int]) -> None:
+        """Every check has looked at the accounts `low`…`high`; all but these agree."""
+
+
+def verify_ledger(*, now: datetime, account_id: int | None = None, watcher: Watcher | None = None) -> Verification:
     """Run every check, over all accounts or one. Reads only; may run beside spending."""
-    result = Verification(checks=len(CHECKS))
-    ranges = credits.reconciliation.account_ranges(ACCOUNTS_PER_RANGE) if account_id is None else [(account_id, account_id)]
-    for low, high in ranges:
+    result, told = Verification(checks=len(CHECKS)), watcher or Watcher()
+    for low, high in _ranges(account_id):
+        before = len(result.discrepancies)
         for check in CHECKS:
-            result.discrepancies.extend(_confirmed(check, low, high))
+            told.begins(check, low, high)
+            confirmed = _confirmed(check, low, high)
+            told.found(confirmed)
+            result.discrepancies.extend(confirmed)
             if len(result.discrepancies) >= SHOWN_MAX:
                 return result
+        told.covered(low, high, {one.account_id for one in result.discrepancies[before:]})
     result.late_wallets = credits.reconciliation.count_late_wallets(now)
     return result
 
 
+def _ranges(account_id: int | None) -> Iterable[tuple[int, int]]:
+    return credits.reconciliation.account_ranges(ACCOUNTS_PER_RANGE) if account_id is None else [(account_id, account_id)]
+
+
 def _confirmed(check: Check, low: int, high: int) -> list[Discrepancy]:
     suspects = sorted({account_id for account_id, _ in _run(check, low, high)})
-    again = chain.from_iterable(_run(check, account_id, account_id) for account_id in suspects[:SHOWN_MAX])
-    return [Discrepancy(account_id, check.invariant, f"{check.name}: {detail}") for account_id, detail in again]
+    again = chain.from_iterable(_run(check, account_id, account_id) for account_id in suspects)
+    return [Discrepancy(account_id, check.invariant, check.name, detail) for account_id, detail in islice(again, ROWS_MAX)]
 
 
 def _run(check: Check, low: int, high: int) -> list[tuple[int, str]]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return [(account_id, detail) for _, (account_id, detail) in zip(range(SHOWN_MAX), check.find(low, high), strict=False)]
+        return list(islice(check.find(low, high), ROWS_MAX))

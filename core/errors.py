@@ -72,7 +72,7 @@ class Conflict(BillingError):
 
 
 class Unaffordable(BillingError):
-    """Money is missing, held, limited or was declined."""
+    """Money is missing (the code says so), held, limited or was declined (classes of their own say that)."""
 
     code: ClassVar[str] = "insufficient_credits"
 

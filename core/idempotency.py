@@ -9,10 +9,12 @@ resumes. Only successes are kept: a refusal moved nothing and is decided anew. S
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from django.db import transaction
 
 from core.errors import Conflict, IdempotencyKeyReused
 from core.locks import try_claim
@@ -54,6 +56,26 @@ class Begun:
 def fingerprint_of(content: Mapping[str, object]) -> str:
     """A digest of a request's content, the same for every order of its fields."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def once(asked: Asked | None, *, now: datetime, act: Callable[[], Mapping[str, object]]) -> tuple[dict[str, Any], bool]:
+    """
+    Do an act that is one transaction, or find that it was done: its answer, and whether that is the first one given again.
+
+    `act` runs in the transaction that keeps its answer, so both are there or neither is, however the process ends; it must commit
+    nothing by itself and ask no provider. Its answer is plain JSON. A request without a name is simply done.
+    Raises IdempotencyKeyReused (the key came with other content), RequestInProgress (it runs now), and what `act` raises.
+    """
+    with transaction.atomic():
+        if asked is None:
+            return dict(act()), False
+        # The lease is seen by nobody: before the commit the claim keeps others out, after it there is an answer.
+        begun = begin(asked, now=now, lease_for=timedelta())
+        if begun.answer is not None:
+            return begun.answer, True
+        answer = dict(act())
+        finish(begun, answer)
+        return answer, False
 
 
 def begin(asked: Asked, *, now: datetime, lease_for: timedelta) -> Begun:

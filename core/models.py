@@ -63,3 +63,79 @@ class IdempotentRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.key}"
+
+
+class VerificationRun(models.Model):
+    """
+    One verification of the books: who asked for it, over what, how far it is or was, and what it found.
+
+    Written by `core.verification_runs` in transactions of its own, never in those of the checks. `account_id` NULL means every
+    account. While it runs, `at_check` and the range say where it is, and `progress_at` when it said so last: one that says nothing
+    for ten minutes has died. Kept for 400 days.
+    """
+
+    class AskedBy(models.TextChoices):
+        """Beat each night, somebody at a command line, or an operator in the console."""
+
+        NIGHTLY = "nightly"
+        COMMAND = "command"
+        OPERATOR = "operator"
+
+    class State(models.TextChoices):
+        """`ok`: every invariant held. `disagrees`: some did not. `failed`: it ended before it knew."""
+
+        RUNNING = "running"
+        OK = "ok"
+        DISAGREES = "disagrees"
+        FAILED = "failed"
+
+    asked_by = models.CharField(max_length=8, choices=AskedBy.choices)
+    account_id = models.BigIntegerField(null=True, blank=True)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
+    checks = models.IntegerField(help_text="How many checks there are.")
+    checks_run = models.BigIntegerField(default=0, help_text="How often a check was run over a range of accounts.")
+    accounts = models.BigIntegerField(default=0)
+    entries = models.BigIntegerField(default=0)
+    discrepancies = models.IntegerField(default=0, help_text="Confirmed by a second look. A run ends at about 1,000.")
+    late_wallets = models.BigIntegerField(default=0)
+    at_check = models.CharField(max_length=100, blank=True)
+    range_low = models.BigIntegerField(null=True, blank=True)
+    range_high = models.BigIntegerField(null=True, blank=True)
+    problem = models.CharField(max_length=200, blank=True, help_text="Why it failed.")
+    started_at = models.DateTimeField()
+    progress_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "verification_run"
+        permissions = (
+            ("verify_books", "Can have all books verified"),
+            ("verify_account", "Can have the books of one account verified"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(state="running", finished_at=None) | (~models.Q(state="running") & models.Q(finished_at__isnull=False)),
+                name="verification_run_ends_once",
+            ),
+        )
+        indexes = (models.Index(fields=["account_id", "-id"], name="verification_run_by_account"),)
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+
+class VerificationFinding(models.Model):
+    """One discrepancy of a run, as its check has said it. `account_id` 0: the house accounts. At most 1,000 of a run are kept."""
+
+    run = models.ForeignKey(VerificationRun, on_delete=models.CASCADE, related_name="findings")
+    account_id = models.BigIntegerField()
+    invariant = models.SmallIntegerField()
+    check_name = models.CharField(max_length=100)
+    detail = models.TextField()
+
+    class Meta:
+        db_table = "verification_finding"
+        indexes = (models.Index(fields=["account_id", "-id"], name="finding_by_account"),)
+
+    def __str__(self) -> str:
+        return f"account {self.account_id}, invariant {self.invariant}: {self.check_name}"

@@ -5,10 +5,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from django.db.models import Count, F, Sum
+
 from core.verification import Check, sql_checks
 from credits.models import Wallet
+from credits.sealed import find_broken_seals, find_changed_entries
 
-CHECKS: Final[tuple[Check, ...]] = sql_checks(Path(__file__).resolve().parent / "sql" / "checks")
+CHECKS: Final[tuple[Check, ...]] = (
+    *sql_checks(Path(__file__).resolve().parent / "sql" / "checks"),
+    Check(14, "entries are what was sealed", find_changed_entries),
+    Check(14, "seals are a chain", find_broken_seals),
+)
 
 LATE_AFTER: Final = timedelta(minutes=15)
 """What is due is swept every minute; reads never depend on it, but a quarter of an hour says that no worker runs."""
@@ -33,3 +40,11 @@ def account_ranges(size: int) -> Iterator[tuple[int, int]]:
 def count_late_wallets(now: datetime) -> int:
     """Wallets with something due for a quarter of an hour."""
     return Wallet.objects.filter(next_change_at__lt=now - LATE_AFTER).count()
+
+
+def count_entries(low: int, high: int) -> tuple[int, int]:
+    """How many wallets the accounts `low`…`high` have, and how many entries by their own count."""
+    sums = Wallet.objects.filter(account_id__gte=low, account_id__lte=high).aggregate(
+        wallets=Count("account_id"), entries=Sum(F("next_seq") - 1, default=0)
+    )
+    return sums["wallets"], int(sums["entries"])

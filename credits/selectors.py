@@ -3,17 +3,18 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from core.errors import InvalidInput
 from core.money import AMOUNT_MAX_NANOS
 from credits.models import EntryType, Grant, Kind, LedgerEntry, Wallet
 from credits.models.entry import ADJUSTMENT_KINDS, ALWAYS_NEGATIVE, ALWAYS_POSITIVE
 
-__all__ = ("FILTERED_MAX", "EntryPage", "EntryType", "LedgerEntry", "first_seq_at", "list_entries")
+__all__ = ("FILTERED_MAX", "EntryPage", "EntryType", "Grant", "LedgerEntry", "first_seq_at", "list_entries")
 
 FILTERED_MAX: Final = 10_000
 """Where the total and the offset of a filtered list end: beyond, an answer would cost the history, not the page."""
@@ -176,8 +177,79 @@ class IssuedGrant:
 
 
 def list_grants_of_source(*, account_id: int, source_type: str, source_id: str, limit: int) -> list[IssuedGrant]:
-    """What one source (an order, for example) has issued to an account, the oldest first."""
-    grants = list(Grant.objects.filter(account_id=account_id, source_type=source_type, source_id=source_id).order_by("pk")[:limit])
+    """What one source (an order, for example) has issued to an account, the oldest first; what was split off it later is no new issue."""
+    issued = Grant.objects.filter(account_id=account_id, source_type=source_type, source_id=source_id, root=None)
+    grants = list(issued.order_by("pk")[:limit])
     keys = [f"grant:{grant.pk}:effective" for grant in grants]
     entries = {entry.source_key: entry for entry in LedgerEntry.objects.filter(account_id=account_id, source_key__in=keys)}
     return [IssuedGrant(grant, entries.get(key)) for grant, key in zip(grants, keys, strict=True)]
+
+
+def disagrees_since(account_id: int) -> datetime | None:
+    """Since when a verification says that the account's books disagree; None while they are not in doubt."""
+    return Wallet.objects.filter(pk=account_id).values_list("disagrees_since", flat=True).first()
+
+
+def is_in_doubt(account_id: int) -> bool:
+    """Whether the account's books disagree: nothing may charge its card by itself."""
+    return disagrees_since(account_id) is not None
+
+
+class GrantState(StrEnum):
+    """Where a grant stands at one instant; it is in exactly one of these states."""
+
+    EFFECTIVE = "effective"
+    COMING = "coming"
+    LAPSING = "lapsing"
+    FROZEN = "frozen"
+    ENDED = "ended"
+
+
+_HAS_ENDED: Final = Q(voided_at__isnull=False) | Q(expired_at__isnull=False) | Q(is_empty=True, is_frozen=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPage:
+    """Some grants, newest first, and the id to go on after; None at the end."""
+
+    items: list[Grant]
+    next: int | None
+
+
+def list_grants(*, account_id: int, state: GrantState | None, before: int | None, limit: int, at: datetime) -> GrantPage:
+    """One account's grants in one state at `at` (None: in any), newest first, or those before an id: one range of an index."""
+    grants = Grant.objects.filter(account_id=account_id).order_by("-id")
+    if state is not None:
+        grants = grants.filter(_in_state(state, at))
+    if before is not None:
+        grants = grants.filter(pk__lt=before)
+    found = list(grants[: limit + 1])
+    return GrantPage(found[:limit], found[limit - 1].pk if len(found) > limit else None)
+
+
+def grant_state(grant: Grant, *, at: datetime) -> GrantState:
+    """
+    Where the grant stands at `at`: the words that `list_grants` filters by. What is due by then must be booked.
+
+    A spent grant that is frozen is `frozen`: it takes what is returned to it. `coming`: not effective yet, or its money has not come.
+    """
+    if grant.voided_at is not None or grant.expired_at is not None:
+        return GrantState.ENDED
+    if grant.is_frozen:
+        return GrantState.FROZEN
+    if grant.remaining_nanos == 0:
+        return GrantState.ENDED
+    if grant.booked_at is None:
+        return GrantState.COMING
+    return GrantState.EFFECTIVE if grant.expires_at is None or at < grant.expires_at else GrantState.LAPSING
+
+
+def _in_state(state: GrantState, at: datetime) -> Q:
+    live = ~_HAS_ENDED & Q(is_frozen=False, is_empty=False)
+    return {
+        GrantState.EFFECTIVE: live & Q(booked_at__isnull=False) & (Q(expires_at=None) | Q(expires_at__gt=at)),
+        GrantState.COMING: live & Q(booked_at=None),
+        GrantState.LAPSING: live & Q(booked_at__isnull=False, expires_at__lte=at),
+        GrantState.FROZEN: Q(voided_at=None, expired_at=None, is_frozen=True),
+        GrantState.ENDED: _HAS_ENDED,
+    }[state]

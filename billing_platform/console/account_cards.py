@@ -8,13 +8,18 @@ from typing import Final
 from django.http import HttpRequest
 
 from accounts.selectors import list_api_keys, list_members
-from billing_platform.console.cards import Card, Row
+from billing_platform.console.account_forms import POLICY_WORDS
+from core import clock
+from core.console.cards import Card, Row
 from core.console.pages import ACCOUNT_FILTER
 from core.console.shown import EMPTY, amount, copyable, link, list_url, page_url, shortened
-from core.models import AuditRecord
-from credits.admin.grants import grant_state
-from credits.admin.work import newest_grants
+from core.models import AuditRecord, VerificationFinding
+from credits.admin.limits import bar, window_words
+from credits.admin.states import grant_state
+from credits.admin.work import newest_grants, open_holds_of, wallet_of
 from credits.selectors import list_entries
+from credits.services.limits import list_limits
+from credits.services.policies import Policy
 from credits.services.wallets import WalletView, read_wallet
 from payments.admin.shown import card_money, order_link, tag
 from payments.admin.work import newest_orders
@@ -31,6 +36,8 @@ class AccountPage:
 
     wallet: WalletView | None
     cards: list[Card]
+    in_doubt_since: datetime | None
+    overrun: str = EMPTY
 
     @property
     def wallet_lines(self) -> list[tuple[str, object, bool]]:
@@ -38,7 +45,9 @@ class AccountPage:
         wallet = self.wallet
         if wallet is None:
             return []
+        doubt: list[tuple[str, object, bool]] = [("Books disagree since", self.in_doubt_since, True)] if self.in_doubt_since else []
         return [
+            *doubt,
             ("Balance", amount(wallet.balance_nanos), wallet.balance_nanos < 0),
             ("Available", amount(wallet.available_nanos), False),
             ("Reserved", amount(wallet.reserved_nanos), False),
@@ -47,6 +56,7 @@ class AccountPage:
             ("Debt", amount(wallet.debt_nanos), wallet.debt_nanos > 0),
             ("Spent in all", amount(wallet.spent_nanos), False),
             ("Entries", f"{wallet.entries:,}", False),
+            ("A call beyond its hold is borne by", self.overrun, False),
         ]
 
 
@@ -54,7 +64,11 @@ def account_page(request: HttpRequest, account_id: int, *, now: datetime) -> Acc
     """Gather the page by what this operator may view. Books what is due on the wallet first."""
     may = request.user.has_perm
     wallet = read_wallet(account_id=account_id, now=now) if may("credits.view_wallet") else None
-    return AccountPage(wallet, [build(account_id) for permission, build in CARDS if may(permission)])
+    cards = [build(account_id) for permission, build in CARDS if may(permission)]
+    row = wallet_of(account_id) if wallet else None
+    if row is None:
+        return AccountPage(wallet, cards, None)
+    return AccountPage(wallet, cards, row.disagrees_since, POLICY_WORDS[Policy(row.policy)])
 
 
 def latest_entries(account_id: int) -> Card:
@@ -89,6 +103,43 @@ def latest_grants(account_id: int) -> Card:
     ]
     headings = ("Grant", "Category", "Amount", "Remaining", "State", "Ends")
     return Card("Latest grants", _list("credits_grant", account_id), headings, rows, "No grant yet.", is_wide=True)
+
+
+def open_holds(account_id: int) -> Card:
+    """What is kept aside now, for which key, and until when."""
+    rows: list[Row] = [
+        (
+            link(page_url("credits_hold", row.pk), shortened(row.public_id)),
+            amount(row.amount_nanos),
+            row.api_key or EMPTY,
+            row.opened_at,
+            row.expires_at,
+        )
+        for row in open_holds_of(account_id, LATEST)
+    ]
+    headings = ("Hold", "Kept aside", "API key", "Opened", "Ends")
+    url = list_url("credits_hold", f"{ACCOUNT_FILTER}={account_id}&state=open")
+    return Card("Open holds, those that end first", url, headings, rows, "Nothing is kept aside.", is_wide=True)
+
+
+def spending_limits(account_id: int) -> Card:
+    """How much of each limit is used, and when that falls by itself."""
+    views = list_limits(account_id=account_id, now=clock.now())
+    names = {key.pk: str(key) for key in list_api_keys(account_id).filter(pk__in=[view.api_key_id for view in views if view.api_key_id])}
+    rows: list[Row] = [
+        (
+            link(page_url("credits_spendinglimit", view.id), names.get(view.api_key_id or 0, "the whole account")),
+            window_words(view.duration, view.strategy),
+            amount(view.amount_nanos),
+            amount(view.used_nanos),
+            bar(view.used_nanos, view.amount_nanos),
+            view.resets_at or EMPTY,
+        )
+        for view in views[:LATEST]
+    ]
+    headings = ("Of", "Window", "Limit", "Used", "Share", "Falls by itself")
+    url = _list("credits_spendinglimit", account_id)
+    return Card("Spending limits", url, headings, rows, "It may spend what it has.", is_wide=True)
 
 
 def latest_orders(account_id: int) -> Card:
@@ -159,12 +210,26 @@ def operators_acts(account_id: int) -> Card:
     return Card("What operators did", url, ("Act", "Operator", "Reason", "When"), rows, "Nothing.", is_wide=True)
 
 
+def found_by_verification(account_id: int) -> Card:
+    """What disagreed in its books, the newest first: also what is mended by now."""
+    findings = VerificationFinding.objects.filter(account_id=account_id).select_related("run").order_by("-id")[:LATEST]
+    rows: list[Row] = [
+        (link(page_url("core_verificationrun", row.run_id), row.run.started_at), row.invariant, row.check_name, row.detail)
+        for row in findings
+    ]
+    url = list_url("core_verificationfinding", f"account_id={account_id}")
+    return Card("Found by verification", url, ("Run", "Invariant", "Check", "What"), rows, "Nothing ever disagreed.", is_wide=True)
+
+
 CARDS: Final[tuple[tuple[str, Callable[[int], Card]], ...]] = (
     ("credits.view_ledgerentry", latest_entries),
+    ("credits.view_hold", open_holds),
+    ("credits.view_spendinglimit", spending_limits),
     ("credits.view_grant", latest_grants),
     ("payments.view_order", latest_orders),
     ("usage.view_usageevent", latest_usage),
     ("core.view_auditrecord", operators_acts),
+    ("core.view_verificationfinding", found_by_verification),
     ("accounts.view_membership", members),
     ("accounts.view_apikey", api_keys),
 )

@@ -1,4 +1,4 @@
-"""Pages that belong to no single app: the account with all that is its own, the order, and the roles."""
+"""Pages that belong to no single app: the account with all that is its own, the order, verifications, and the roles."""
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -6,9 +6,10 @@ from django.http import HttpRequest
 
 from billing_platform.console.account_page import AccountAdmin
 from billing_platform.console.order_page import OrderAdmin
+from billing_platform.console.verification_page import VerificationFindingAdmin, VerificationRunAdmin
 from core.console.pages import SmallTableAdmin
 
-__all__ = ("AccountAdmin", "GroupAdmin", "OrderAdmin")
+__all__ = ("AccountAdmin", "GroupAdmin", "OrderAdmin", "VerificationFindingAdmin", "VerificationRunAdmin")
 
 
 @admin.register(Group)

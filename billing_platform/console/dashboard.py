@@ -8,11 +8,14 @@ from typing import Any, Final
 from django.db.models import Exists, OuterRef, Q, Sum
 from django.http import HttpRequest
 
-from billing_platform.console.cards import Card, Row
-from core import clock
-from core.console.shown import account_link, amount, both, link, list_url, page_url
+from billing_platform.console.verification_page import shown_result, where_it_is
+from core import clock, verification_runs
+from core.console.cards import Card, Row
+from core.console.shown import account_link, amount, both, link, list_url, page_url, usd
+from core.models import VerificationRun
 from core.zones import utc_midnight
-from credits.admin.work import newest_entries, wallets_in_debt, wallets_overdue
+from credits.admin.limits import limited_plainly
+from credits.admin.work import OPEN_LOOKED_AT, limits_reached, newest_entries, open_holds, wallets_in_debt, wallets_overdue
 from payments.admin.comparing import came_money, owed_money
 from payments.admin.shown import card_money, event_tag, order_link, orders_account
 from payments.admin.work import bought_today, events_to_look_at, open_reviews, orders_pending_long
@@ -93,6 +96,37 @@ def orders_pending_over_an_hour(now: datetime) -> Card:
     return Card("Pending over an hour", list_url("payments_order", "state=pending_long"), headings, rows, "Nobody has left a page unpaid.")
 
 
+def holds_open(_now: datetime) -> Card:
+    """What is kept aside for calls under way; one that is hours old is rarely a call."""
+    found = open_holds(SHOWN)
+    rows: list[Row] = [
+        (
+            link(page_url("credits_hold", row.pk), row.public_id[:8]),
+            account_link(row),
+            amount(row.amount_nanos),
+            row.opened_at,
+            row.expires_at,
+        )
+        for row in found.oldest
+    ]
+    count = f"{'more than ' if found.has_more else ''}{min(found.count, OPEN_LOOKED_AT):,}"
+    title = f"Open holds: {count}, keeping {usd(found.nanos)} aside; the oldest" if found.count else "Open holds"
+    headings = ("Hold", "Account", "Kept aside", "Opened", "Ends")
+    return Card(title, list_url("credits_hold", "state=open"), headings, rows, "No hold is open.", is_wide=True)
+
+
+def reached_limits(now: datetime) -> Card:
+    """Customers who are refused by a limit of their own, or of ours."""
+    rows: list[Row] = [
+        (link(page_url("credits_spendinglimit", row.pk), limited_plainly(row)), account_link(row), amount(row.amount_nanos), row.falls_at)
+        for row in limits_reached(now, SHOWN)
+    ]
+    headings = ("Of", "Account", "Limit", "Falls by itself")
+    return Card(
+        "Limits reached now", list_url("credits_spendinglimit", "state=reached"), headings, rows, "No limit refuses anybody.", is_wide=True
+    )
+
+
 def price_drafts(_now: datetime) -> Card:
     """Prices that were written and not activated."""
     drafts = PriceVersion.objects.filter(activated_at=None).select_related("model").order_by("-id")[: SHOWN + 1]
@@ -108,6 +142,21 @@ def models_without_price(now: datetime) -> Card:
     rows: list[Row] = [(link(page_url("usage_aimodel", row.pk), row.code), row.provider) for row in models]
     url = list_url("usage_aimodel", "state=unpriced")
     return _card("Models without a price", url, ("Model", "Provider"), rows, "Every model has a price in force.")
+
+
+def verification_of_the_books(now: datetime) -> Card:
+    """The last result over all books, and whatever keeps the next one from coming."""
+    health = verification_runs.health(now=now)
+    rows: list[Row] = []
+    if health.silent:
+        rows.append((_run(health.silent, "No progress"), f"for ten minutes, at {where_it_is(health.silent)}", health.silent.progress_at))
+    if health.is_stale:
+        rows.append(("Overdue", "no result for 26 hours: is beat running, and a worker?", None))
+    if health.running:
+        rows.append((_run(health.running, "Running"), where_it_is(health.running), health.running.progress_at))
+    if health.last:
+        rows.append((_run(health.last, "Last result"), shown_result(health.last), health.last.finished_at))
+    return Card("Verification of the books", list_url("core_verificationrun"), ("Run", "Result", "When"), rows, "", is_wide=True)
 
 
 def last_entries(_now: datetime) -> Card:
@@ -147,12 +196,19 @@ CARDS: Final[tuple[tuple[str, Callable[[datetime], Card]], ...]] = (
     ("payments.view_paymentreview", money_to_look_at),
     ("payments.view_providerevent", events_failed_or_stuck),
     ("payments.view_order", orders_pending_over_an_hour),
+    ("core.view_verificationrun", verification_of_the_books),
     ("credits.view_wallet", accounts_in_debt),
     ("credits.view_wallet", overdue_wallets),
+    ("credits.view_hold", holds_open),
+    ("credits.view_spendinglimit", reached_limits),
     ("usage.view_priceversion", price_drafts),
     ("usage.view_aimodel", models_without_price),
     ("credits.view_ledgerentry", last_entries),
 )
+
+
+def _run(run: VerificationRun, words: str) -> str:
+    return link(page_url("core_verificationrun", run.pk), words)
 
 
 def _card(title: str, url: str, headings: tuple[str, ...], rows: list[Row], nothing: str, *, is_wide: bool = False) -> Card:

@@ -6,7 +6,7 @@ from typing import Final
 from django.db.models import Q
 from django.http import HttpRequest
 
-from billing_platform.console.cards import Card, Row
+from core.console.cards import Card, Row
 from core.console.shown import EMPTY, amount, link, list_url, page_url
 from core.models import AuditRecord
 from credits.selectors import list_grants_of_source

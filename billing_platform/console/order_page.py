@@ -7,8 +7,8 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 
-from billing_platform.console.cards import Card
 from billing_platform.console.order_cards import order_cards
+from core.console.cards import Card
 from core.console.shown import account_link, copyable, fields
 from payments.admin.orders import OrderList
 from payments.admin.shown import attempt_link, person_link

@@ -7,9 +7,13 @@ from django.db import transaction
 
 VIEWED_APPS: Final = ("core", "accounts", "credits", "usage", "payments")
 ROLES: Final[dict[str, tuple[str, ...]]] = {
-    "support": (),
+    "support": ("credits.void_hold",),
     "billing operations": (
         "accounts.freeze_account",
+        "core.verify_account",
+        "credits.freeze_grant",
+        "credits.set_limit",
+        "credits.void_hold",
         "payments.cancel_order",
         "payments.reprocess_providerevent",
         "usage.add_aimodel",
@@ -18,9 +22,29 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.change_priceversion",
         "usage.delete_priceversion",
     ),
-    "finance": ("credits.adjust_balance", "payments.resolve_paymentreview", "usage.activate_priceversion"),
+    "finance": (
+        "core.verify_account",
+        "core.verify_books",
+        "credits.adjust_balance",
+        "credits.freeze_grant",
+        "credits.issue_grant",
+        "credits.reverse_entry",
+        "credits.set_limit",
+        "credits.set_policy",
+        "credits.void_grant",
+        "credits.void_hold",
+        "credits.write_off_debt",
+        "payments.resolve_paymentreview",
+        "usage.activate_priceversion",
+    ),
 }
-"""Beyond viewing everything, which all may. Platform keys are for superusers: one posts usage for any account."""
+"""
+Beyond viewing everything, which all may.
+
+Support frees what a hold keeps aside: that moves no money. Operations also keep credits from being spent (a grant under dispute, a
+limit). Whatever gives, takes or forgives money is finance's, as is who bears an overrun. Platform keys are for superusers: one posts
+usage for any account.
+"""
 
 
 def load_roles() -> list[str]:

@@ -51,7 +51,11 @@ NAVIGATION: list[dict[str, Any]] = [
             _page("Wallets", "account_balance_wallet", "credits", "wallet"),
             _page("Ledger", "receipt_long", "credits", "ledgerentry"),
             _page("Grants", "redeem", "credits", "grant"),
+            _page("Holds", "lock_clock", "credits", "hold"),
+            _page("Spending limits", "speed", "credits", "spendinglimit"),
+            _page("Limit notices", "notifications", "credits", "limitnotice"),
             _page("What paid for what", "call_split", "credits", "allocation"),
+            _page("Seals", "verified", "credits", "seal"),
         ],
     },
     {
@@ -88,6 +92,10 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "House",
         "separator": True,
         "items": [
+            _page("Verifications", "fact_check", "core", "verificationrun"),
+            _page("Found by verification", "report", "core", "verificationfinding"),
+            _page("House accounts", "menu_book", "credits", "houseaccount"),
+            _page("House entries", "list_alt", "credits", "houseentry"),
             _page("What operators did", "history_edu", "core", "auditrecord"),
             _page("Roles", "badge", "auth", "group"),
         ],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from billing_platform.overview.bounds import Bounds
+from core.api.bounds import Bounds
 from credits.api.words import billing_type, default_description
 from credits.selectors import EntryType, LedgerEntry, list_entries
 from credits.services.wallets import read_wallet

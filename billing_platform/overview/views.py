@@ -11,7 +11,7 @@ from rest_framework.serializers import ListSerializer
 from accounts.api.access import account_of, caller_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS, page_parameters
 from accounts.selectors import Account, Scope, owner_of, zone_at
-from billing_platform.overview.bounds import Bounds, read_bounds
+from core.api.bounds import Bounds, read_bounds
 from billing_platform.overview.credit import read_standing
 from billing_platform.overview.ledger import read_ledger_page
 from billing_platform.overview.serializers import (

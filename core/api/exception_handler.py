@@ -36,6 +36,11 @@ DEADLOCK_DETECTED: Final = "40P01"
 _BUSY_STATES: Final = {"40001", DEADLOCK_DETECTED, "55P03", "57014"}
 """Serialization failure, deadlock, lock timeout, statement timeout: nothing moved, the same request may be sent again."""
 
+AVAILABLE_HEADER: Final = "X-Credits-Available"
+RESERVED_HEADER: Final = "X-Credits-Reserved"
+_TOLD_IN_HEADERS: Final = (("retry_after", "Retry-After"), ("available", AVAILABLE_HEADER), ("held", RESERVED_HEADER))
+"""Facts of a refusal that a gateway reads without opening the body."""
+
 _DRF_CODES: Final[tuple[tuple[type[drf.APIException], str], ...]] = (
     (drf.ParseError, "malformed_json"),
     (drf.AuthenticationFailed, "not_authenticated"),
@@ -79,9 +84,7 @@ def refusal_of(error: Exception) -> Refusal:
 
 def _billing(error: BillingError) -> Refusal:
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
-    headers: dict[str, str] = {}
-    if "retry_after" in error.facts:
-        headers["Retry-After"] = str(error.facts["retry_after"])
+    headers = {header: str(error.facts[fact]) for fact, header in _TOLD_IN_HEADERS if fact in error.facts}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     found = error.errors if isinstance(error, errors.InvalidInput) else ()

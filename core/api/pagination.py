@@ -41,6 +41,11 @@ def read_offset(query: Mapping[str, str], *, maximum: int | None = None) -> int:
     return offset
 
 
+def read_number(query: Mapping[str, str], name: str) -> int:
+    """A whole number that a list goes on after; 0 where it is left out. Raises InvalidInput."""
+    return _whole(query.get(name) or "0", field=name)
+
+
 def encode_cursor(position: tuple[int | str, ...], *, account_id: int, endpoint: str) -> str:
     """A position in one account's list as opaque text. Put whatever filters the list into `endpoint`: the cursor is bound to both."""
     return _signer(account_id, endpoint).sign_object(list(position), compress=False)

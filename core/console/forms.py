@@ -18,7 +18,23 @@ class UsdField(forms.CharField):
 
     def clean(self, value: object) -> int:
         """Raises ValidationError in the words of `core.money.parse_usd`."""
-        try:
-            return money.parse_usd(super().clean(value), field="amount")
-        except InvalidInput as error:
-            raise forms.ValidationError(error.message, code=error.stable_code) from error
+        return _nanos(super().clean(value))
+
+
+class OptionalUsdField(UsdField):
+    """As `UsdField`; left empty it is None in `cleaned_data`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
+
+    def clean(self, value: object) -> int | None:  # type: ignore[override]  # what a form makes of it is never typed
+        """Raises ValidationError in the words of `core.money.parse_usd`."""
+        text = forms.CharField.clean(self, value)
+        return _nanos(text) if text else None
+
+
+def _nanos(text: str) -> int:
+    try:
+        return money.parse_usd(text, field="amount")
+    except InvalidInput as error:
+        raise forms.ValidationError(error.message, code=error.stable_code) from error

@@ -1,6 +1,7 @@
 """How the console writes amounts, ids and links."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from django.urls import reverse
@@ -60,6 +61,16 @@ def shortened(text: str) -> str:
 def link(url: str, text: object) -> SafeString:
     """A link in a cell."""
     return format_html('<a class="text-link" href="{}">{}</a>', url, text)
+
+
+def moment(instant: datetime | None) -> str:
+    """An instant as lists write it, for computed fields and sentences."""
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else EMPTY
+
+
+def tag(words: str, tone: str = "is-plain") -> SafeString:
+    """A state in words, in its color: `is-plain`, `is-calm`, `is-waiting`, or none for what needs a hand."""
+    return format_html('<span class="console-tag {}">{}</span>', tone, words)
 
 
 def page_url(app_and_model: str, pk: object) -> str:

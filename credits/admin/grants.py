@@ -1,42 +1,23 @@
 """Pages of grants and of what they paid for."""
 
 from django.contrib import admin
-from django.db.models import Q
+from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from accounts.admin import find_account_ids
-from core import clock
-from core.console.filters import QuestionFilter
-from core.console.pages import AccountRowsAdmin, HotTableAdmin
-from core.console.shown import account_link, amount, amount_column, fields, link, page_url
+from core.console.cards import Card
+from core.console.pages import HotTableAdmin
+from core.console.shown import EMPTY, account_link, amount, amount_column, fields, link, page_url
 from core.console.sources import source_link
+from credits.admin.grant_acts import GrantActs
+from credits.admin.grant_cards import grant_cards
+from credits.admin.previews import CardsBelow
+from credits.admin.states import GrantState, grant_state
 from credits.models import Allocation, Grant
-
-ENDED = Q(voided_at__isnull=False) | Q(expired_at__isnull=False) | Q(is_empty=True)
-
-
-class GrantState(QuestionFilter):
-    """Where a grant stands now."""
-
-    title = "state"
-    parameter_name = "state"
-    questions = {
-        "effective": (
-            "Effective: pays for usage now",
-            lambda now: ~ENDED & Q(is_frozen=False, effective_at__lte=now) & (Q(expires_at=None) | Q(expires_at__gt=now)),
-        ),
-        "coming": ("Not yet effective", lambda now: Q(voided_at=None, effective_at__gt=now)),
-        "lapsing": (
-            "Lapsing: past its end, not yet booked as expired",
-            lambda now: ~ENDED & Q(is_frozen=False, expires_at__lte=now),
-        ),
-        "ended": ("Ended: used up, expired or voided", lambda _now: ENDED),
-        "frozen": ("Frozen by a dispute", lambda _now: Q(is_frozen=True)),
-    }
 
 
 @admin.register(Grant)
-class GrantAdmin(AccountRowsAdmin[Grant]):
+class GrantAdmin(CardsBelow[Grant], GrantActs):
     """The lots credits come in. Their terms never change."""
 
     list_display = (
@@ -69,13 +50,16 @@ class GrantAdmin(AccountRowsAdmin[Grant]):
                 )
             },
         ),
-        ("Term", {"fields": fields("effective_at", "expires_at", "booked_at", "expired_at", "voided_at", "is_frozen")}),
+        ("Term", {"fields": fields("effective_at", "expires_at", "booked_at", "expired_at", "voided_at", "is_frozen", "is_pending")}),
         (
             "Where it comes from",
-            {"fields": fields("source", "source_key", "book", "root", "compensates", "actor_id", "created_at")},
+            {"fields": fields("source", "source_key", "book", "root_page", "compensated", "actor_id", "created_at")},
         ),
     )
-    readonly_fields = ("state", "source", "cost_basis")
+    readonly_fields = ("state", "source", "cost_basis", "root_page", "compensated")
+
+    def cards_of(self, row: Grant, request: HttpRequest) -> list[Card]:
+        return grant_cards(row)
 
     @admin.display(description="State")
     def state(self, grant: Grant) -> str:
@@ -84,6 +68,14 @@ class GrantAdmin(AccountRowsAdmin[Grant]):
     @admin.display(description="Source")
     def source(self, grant: Grant) -> str:
         return source_link(grant.source_type, grant.source_id)
+
+    @admin.display(description="Split from")
+    def root_page(self, grant: Grant) -> str:
+        return grant_link(grant.root_id)
+
+    @admin.display(description="Carries what was returned to")
+    def compensated(self, grant: Grant) -> str:
+        return grant_link(grant.compensates_id)
 
     @admin.display(description="Paid for it, in minor units")
     def cost_basis(self, grant: Grant) -> str:
@@ -137,20 +129,9 @@ class AllocationAdmin(HotTableAdmin[Allocation]):
 
     @admin.display(description="Grant")
     def grant_page(self, row: Allocation) -> str:
-        return link(page_url("credits_grant", row.grant_id), f"grant {row.grant_id}") if row.grant_id else "shortfall"
+        return grant_link(row.grant_id) if row.grant_id else "shortfall"
 
 
-def grant_state(grant: Grant) -> str:
-    """The filter's words for one grant, at the present instant."""
-    now = clock.now()
-    if grant.voided_at:
-        return "voided"
-    if grant.expired_at:
-        return "expired"
-    if grant.is_frozen:
-        return "frozen"
-    if grant.remaining_nanos == 0:
-        return "used up"
-    if grant.effective_at > now:
-        return "not yet effective"
-    return "lapsing" if grant.expires_at and grant.expires_at <= now else "effective"
+def grant_link(grant_id: int | None) -> str:
+    """A grant's page."""
+    return link(page_url("credits_grant", grant_id), f"grant {grant_id}") if grant_id else EMPTY

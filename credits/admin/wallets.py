@@ -23,6 +23,7 @@ class WalletState(QuestionFilter):
         "lapsing": ("Has lapsing grants", lambda _now: Q(lapsing_nanos__gt=0)),
         "frozen": ("Has frozen grants", lambda _now: Q(frozen_nanos__gt=0)),
         "reserved": ("Has open holds", lambda _now: Q(reserved_nanos__gt=0)),
+        "in_doubt": ("A verification found its books to disagree", lambda _now: Q(disagrees_since__isnull=False)),
         "overdue": (
             "Overdue: a change was due and is not booked",
             lambda now: Q(next_change_at__lt=now - LATE_AFTER),
@@ -65,7 +66,7 @@ class WalletAdmin(AccountRowsAdmin[Wallet]):
             },
         ),
         ("Clock", {"fields": fields("clock_at", "next_change_at", "entry_count")}),
-        ("Rules", {"fields": fields("policy", amount_column("watch_below_nanos", "Watched below"))}),
+        ("Rules", {"fields": fields("policy", "has_limits", amount_column("watch_below_nanos", "Watched below"), "disagrees_since")}),
     )
     readonly_fields = ("available_money", "entry_count")
 

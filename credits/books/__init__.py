@@ -7,7 +7,8 @@ writes what was added. tests/properties compares it with a plain model over rand
 
 from credits.books.books import Books
 from credits.books.due import book_due, next_change_at
-from credits.books.rows import LATE_GRACE, AllocationRow, Bearer, Charge, EntryRow, Lot, Shortfall, Source, Span
+from credits.books.lifecycle import ClawBackTerms, book_split, claw_back, freeze, release, settle_money, void, write_off
+from credits.books.rows import LATE_GRACE, AllocationRow, Bearer, Charge, EntryRow, Lot, Reservation, Shortfall, Source, Span
 from credits.books.spending import spend
 from credits.books.undo import Undone, refundable, undo
 
@@ -17,15 +18,24 @@ __all__ = (
     "Bearer",
     "Books",
     "Charge",
+    "ClawBackTerms",
     "EntryRow",
     "Lot",
+    "Reservation",
     "Shortfall",
     "Source",
     "Span",
     "Undone",
     "book_due",
+    "book_split",
+    "claw_back",
+    "freeze",
     "next_change_at",
     "refundable",
+    "release",
+    "settle_money",
     "spend",
     "undo",
+    "void",
+    "write_off",
 )

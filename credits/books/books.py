@@ -5,7 +5,7 @@ from datetime import datetime
 
 from core.errors import InvariantViolation
 from core.money import AMOUNT_MAX_NANOS
-from credits.books.rows import AllocationRow, EntryRow, Lot, Shortfall, Source, Span
+from credits.books.rows import AllocationRow, EntryRow, Lot, Reservation, Shortfall, Source, Span
 
 
 @dataclass(slots=True, eq=False)
@@ -14,7 +14,8 @@ class Books:
     One account's wallet with every grant that has credits left, loaded under its lock.
 
     `clock_at` is the wallet's clock, already moved to `greatest(now, clock_at)`. `instant` is the moment at which a due change
-    is judged; at all other times it is the clock. `entries` and `rows` are what the act adds, in order.
+    is judged; at all other times it is the clock. `entries`, `rows` and `closed` (holds) are what the act adds, in order.
+    `holds` are the open holds that are due; `next_hold_at` is when the next of the others expires.
     """
 
     account_id: int
@@ -26,10 +27,15 @@ class Books:
     next_seq: int
     previous_clock_at: datetime
     next_change_at: datetime | None
+    absorbs: bool = False
+    has_limits: bool = False
+    next_hold_at: datetime | None = None
+    holds: list[Reservation] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
     shortfalls: list[Shortfall] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)
     rows: list[AllocationRow] = field(default_factory=list)
+    closed: list[Reservation] = field(default_factory=list)
     instant: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +83,7 @@ class Books:
         occurred_at: datetime,
         reverses: int | None = None,
         actor_id: int | None = None,
+        api_key_id: int | None = None,
     ) -> EntryRow:
         """Add an entry: the running sums move with it. A negative one spends positions that `pay` must then cover."""
         self.balance += amount
@@ -92,10 +99,17 @@ class Books:
             occurred_at,
             reverses,
             actor_id,
+            api_key_id,
         )
         self.next_seq += 1
         self.entries.append(entry)
         return entry
+
+    def close(self, hold: Reservation, status: str, event_id: str | None = None) -> None:
+        """End an open hold: what it kept aside is free again."""
+        hold.status, hold.event_id = status, event_id
+        self.reserved -= hold.amount
+        self.closed.append(hold)
 
     def pay(self, entry: EntryRow, order: list[Lot], batch: dict[Lot | None, AllocationRow] | None = None) -> None:
         """

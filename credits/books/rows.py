@@ -78,6 +78,8 @@ class Lot:
     expired_at: datetime | None = None
     compensates: int | None = None
     actor_id: int | None = None
+    root: int | None = None
+    is_pending: bool = False
 
     @property
     def place(self) -> int:
@@ -124,6 +126,7 @@ class EntryRow:
     occurred_at: datetime
     reverses: int | None = None
     actor_id: int | None = None
+    api_key_id: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -156,9 +159,34 @@ class Bearer:
 
 
 @dataclass(slots=True, eq=False)
+class Reservation:
+    """A hold, as the books see it. `status` is `open` until something ends it; `event_id` is what captured it."""
+
+    public_id: str
+    amount: int
+    opened_at: datetime
+    expires_at: datetime
+    api_key_id: int | None = None
+    status: str = "open"
+    event_id: str | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Charge:
-    """One usage event to be booked: what it costs, and since when it was under way."""
+    """
+    One usage event to be booked: what it costs, when it occurred, and the hold it captures.
+
+    `charged` is what the customer pays of it, known once it is booked: less than `cost` only where the operator absorbs the rest.
+    """
 
     event_id: str
-    amount: int
+    cost: int
     occurred_at: datetime
+    api_key_id: int | None = None
+    hold: Reservation | None = None
+    charged: int = 0
+
+    @property
+    def under_way_since(self) -> datetime:
+        """A call that was promised credits is under way since its hold was opened."""
+        return self.occurred_at if self.hold is None else min(self.occurred_at, self.hold.opened_at)

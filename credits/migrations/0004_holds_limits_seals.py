@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='wallet',
-            options={'permissions': (('adjust_balance', 'Can adjust a balance'), ('set_policy', 'Can say who bears what a capture costs beyond its hold'))},
+            options={'permissions': (('adjust_balance', 'Can adjust a balance'), ('write_off_debt', 'Can write off debt'), ('set_policy', 'Can say who bears what a capture costs beyond its hold'))},
         ),
         migrations.AddField(
             model_name='grant',
@@ -200,6 +200,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='hold',
+            constraint=models.UniqueConstraint(condition=models.Q(('event_id__isnull', False)), fields=('account', 'event_id'), name='hold_once_per_event'),
+        ),
+        migrations.AddConstraint(
+            model_name='hold',
             constraint=models.CheckConstraint(condition=models.Q(('amount_nanos__gt', 0)), name='hold_keeps_something'),
         ),
         migrations.AddConstraint(
@@ -212,7 +216,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('status', 'open')), models.Q(models.Q(('status', 'open'), _negated=True), ('closed_at__gte', models.F('opened_at'))), _connector='OR'), name='hold_closed_says_when'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('status', 'open')), models.Q(models.Q(('status', 'open'), _negated=True), ('closed_at__gte', models.F('opened_at')), ('closed_at__isnull', False)), _connector='OR'), name='hold_closed_says_when'),
         ),
         migrations.AddConstraint(
             model_name='hold',

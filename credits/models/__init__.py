@@ -4,6 +4,7 @@ from credits.models.allocation import Allocation, Role
 from credits.models.entry import Book, EntryType, Kind, LedgerEntry
 from credits.models.grant import Category, Grant
 from credits.models.hold import HOLD_LONGEST, Hold, HoldStatus
+from credits.models.house import House, HouseAccount, HouseEntry
 from credits.models.limit import Duration, LimitBucket, LimitNotice, SpendingLimit, Strategy
 from credits.models.seal import Checkpoint, Seal
 from credits.models.wallet import Policy, Wallet
@@ -19,6 +20,9 @@ __all__ = (
     "Grant",
     "Hold",
     "HoldStatus",
+    "House",
+    "HouseAccount",
+    "HouseEntry",
     "Kind",
     "LedgerEntry",
     "LimitBucket",

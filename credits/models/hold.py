@@ -47,6 +47,7 @@ class Hold(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["account", "public_id"], name="hold_once_per_public_id"),
             models.UniqueConstraint(fields=["account", "hold_key"], condition=Q(hold_key__isnull=False), name="hold_once_per_key"),
+            models.UniqueConstraint(fields=["account", "event_id"], condition=Q(event_id__isnull=False), name="hold_once_per_event"),
             models.CheckConstraint(condition=Q(amount_nanos__gt=0), name="hold_keeps_something"),
             models.CheckConstraint(condition=Q(status__in=HoldStatus.values), name="hold_status_known"),
             models.CheckConstraint(
@@ -54,7 +55,8 @@ class Hold(models.Model):
                 name="hold_ends_within_a_day",
             ),
             models.CheckConstraint(
-                condition=Q(status=HoldStatus.OPEN, closed_at=None) | (~Q(status=HoldStatus.OPEN) & Q(closed_at__gte=F("opened_at"))),
+                condition=Q(status=HoldStatus.OPEN, closed_at=None)
+                | (~Q(status=HoldStatus.OPEN) & Q(closed_at__isnull=False, closed_at__gte=F("opened_at"))),
                 name="hold_closed_says_when",
             ),
             models.CheckConstraint(

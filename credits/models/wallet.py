@@ -40,7 +40,11 @@ class Wallet(models.Model):
 
     class Meta:
         db_table = "wallet"
-        permissions = (("adjust_balance", "Can adjust a balance"), ("set_policy", "Can say who bears what a capture costs beyond its hold"))
+        permissions = (
+            ("adjust_balance", "Can adjust a balance"),
+            ("write_off_debt", "Can write off debt"),
+            ("set_policy", "Can say who bears what a capture costs beyond its hold"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(balance_nanos__gte=-AMOUNT_MAX_NANOS, balance_nanos__lte=AMOUNT_MAX_NANOS),

@@ -1,4 +1,4 @@
-"""An operator's correction of a balance, by hand."""
+"""An operator's correction of a balance, by hand; and debt that the operator bears."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +8,10 @@ from django.db import transaction
 from core.audit import record_act
 from core.money import usd_text
 from credits.books import Books, Source
+from credits.books import write_off as write_off_debt
 from credits.errors import AmountOutOfRange, SourceKeyReused
 from credits.models import Book, Category, Grant, Kind, LedgerEntry
+from credits.services.auditing import Act, record, wallet_now
 from credits.services.grants import GrantTerms, add_lot
 from credits.services.posting import open_one, write_books
 
@@ -43,6 +45,33 @@ def adjust_balance(*, account_id: int, amount_nanos: int, reason: str, actor_id:
         write_books([books])
         _record(act, seq, before, books)
     return LedgerEntry.objects.get(account_id=account_id, seq=seq)
+
+
+def write_off(*, account_id: int, amount_nanos: int, reason: str, actor_id: int | None, source_key: str, now: datetime) -> LedgerEntry:
+    """
+    Let the operator bear `amount_nanos` > 0 of an account's debt, the oldest first. No undo gives a part back that was written off.
+
+    The same `source_key` again returns the first entry. Raises Conflict `more_than_the_debt`, AmountOutOfRange, SourceKeyReused,
+    NotFound (no such account).
+    """
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        known = LedgerEntry.objects.filter(account_id=account_id, source_key=source_key).first()
+        if known is not None:
+            return _same_write_off(known, amount_nanos)
+        before = wallet_now(books)
+        source = Source("operator", str(actor_id or "command line"), source_key)
+        seq = write_off_debt(books, amount_nanos, source, actor_id=actor_id).seq
+        write_books([books])
+        act = Act("write_off", "ledger_entry", f"{account_id}/{seq}", actor_id, reason)
+        record(act, books, before=before, after=wallet_now(books))
+    return LedgerEntry.objects.get(account_id=account_id, seq=seq)
+
+
+def _same_write_off(known: LedgerEntry, amount_nanos: int) -> LedgerEntry:
+    if (known.amount_nanos, known.kind) != (amount_nanos, Kind.WRITE_OFF):
+        raise SourceKeyReused("This key has booked another act; use a new one.")
+    return known
 
 
 def _find_adjusted(act: _Adjustment) -> LedgerEntry | None:

@@ -1,16 +1,33 @@
-"""Issuing credits."""
+"""Issuing credits, and the life of a grant until its end: its money settles, it is voided, frozen, released."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
-from credits.books import Books, Lot, Source, book_due
+from core.money import usd_text
+from credits.books import Books, Lot, Source, book_due, book_split, freeze, release, settle_money, void
 from credits.errors import AmountOutOfRange, BadTerms, SourceKeyReused
 from credits.models import Book, Category, Grant, Kind
+from credits.services.auditing import Act, record, wallet_now
+from credits.services.loading import load_lot
 from credits.services.posting import open_one, write_books
 
-__all__ = ("Book", "Category", "Grant", "GrantTerms", "Kind", "Source", "add_lot", "issue_grant")
+__all__ = (
+    "Book",
+    "Category",
+    "Grant",
+    "GrantTerms",
+    "Kind",
+    "Source",
+    "add_lot",
+    "freeze_grant",
+    "issue_grant",
+    "release_grant",
+    "settle_grant",
+    "void_grant",
+)
 """Apps that issue credits take the words from here: models stay inside."""
 
 ISSUED_KINDS = frozenset(
@@ -35,6 +52,7 @@ class GrantTerms:
     What is given. `amount_nanos` > 0; `source.key` is unique per account for ever; lower `priority` burns first.
 
     `effective_at` None: now. `expires_at` None: never. `cost_basis_minor`: what was paid for it, in minor units of the currency.
+    `is_pending`: its money has not come yet; it is booked once `settle_grant` says so.
     """
 
     amount_nanos: int
@@ -48,12 +66,14 @@ class GrantTerms:
     cost_basis_minor: int = 0
     cost_basis_currency: str = "USD"
     actor_id: int | None = None
+    is_pending: bool = False
 
 
-def issue_grant(*, account_id: int, terms: GrantTerms, now: datetime) -> Grant:
+def issue_grant(*, account_id: int, terms: GrantTerms, now: datetime, reason: str = "") -> Grant:
     """
     Give credits: booked at once if effective, else when it becomes so. The same source key again returns the first grant.
 
+    `reason`: an operator's, whose `terms.actor_id` it is; with one an audit row is left.
     Raises AmountOutOfRange, BadTerms, SourceKeyReused (known key, other amount or kind), NotFound (no such account).
     """
     with transaction.atomic():
@@ -61,9 +81,103 @@ def issue_grant(*, account_id: int, terms: GrantTerms, now: datetime) -> Grant:
         known = Grant.objects.filter(account_id=account_id, source_key=terms.source.key).first()
         if known is not None:
             return _same(known, terms)
-        add_lot(books, terms)
+        before = wallet_now(books)
+        lot = add_lot(books, terms)
         write_books([books])
+        act = Act("issue_grant", "credit_grant", str(lot.id), terms.actor_id, reason)
+        record(act, books, before=before, after=wallet_now(books, lot))
         return Grant.objects.get(account_id=account_id, source_key=terms.source.key)
+
+
+def settle_grant(*, account_id: int, source_key: str, now: datetime) -> Grant:
+    """
+    The money of a pending grant has come: book it, now or when it becomes effective. Again: nothing more.
+
+    Its dates stay as they were issued: one whose end has passed meanwhile lapses at once.
+    Raises NotFound `grant_not_found`, GrantNotLive (voided before the money came).
+    """
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        known = Grant.objects.filter(account_id=account_id, source_key=source_key).values_list("pk", flat=True).first()
+        lot = load_lot(books, known or 0)
+        settle_money(books, lot)
+        write_books([books])
+    return Grant.objects.get(pk=lot.place)
+
+
+def void_grant(*, account_id: int, grant_id: int, reason: str, actor_id: int | None, now: datetime) -> Grant:
+    """
+    End what remains of a grant; what was spent of it stays spent. One that is not booked yet books nothing. Again: nothing more.
+
+    Raises NotFound `grant_not_found`, GrantNotLive (used up, or expired).
+    """
+    act = Act("void_grant", "credit_grant", str(grant_id), actor_id, reason)
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        lot = load_lot(books, grant_id)
+        if lot.voided_at is None:
+            before = wallet_now(books, lot)
+            void(books, lot, actor_id=actor_id)
+            write_books([books])
+            record(act, books, before=before, after=wallet_now(books, lot))
+    return Grant.objects.get(pk=grant_id)
+
+
+def freeze_grant(
+    *,
+    account_id: int,
+    grant_id: int,
+    reason: str,
+    actor_id: int | None,
+    now: datetime,
+    amount_nanos: int | None = None,
+    part: str | None = None,
+) -> Grant:
+    """
+    Freeze a grant: it neither pays nor lapses until `release_grant`, but takes what is returned to it. Returns what is frozen.
+
+    `amount_nanos` below what remains freezes only so much: that part becomes a grant of its own on the same terms, and what was spent
+    stays where it is. `part` names it: the same again returns the part that was made. A grant that is not booked is frozen whole.
+
+    Raises NotFound `grant_not_found`, GrantNotLive (ended, or frozen already), AmountOutOfRange, SourceKeyReused (known part, other
+    amount).
+    """
+    act = Act("freeze_grant", "credit_grant", str(grant_id), actor_id, reason)
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        lot = load_lot(books, grant_id)
+        key = f"grant:{grant_id}:split:{_family_size(lot) if part is None else part}"
+        known = Grant.objects.filter(account_id=account_id, source_key=key).first()
+        if known is not None:
+            return _same_part(known, amount_nanos)
+        before = wallet_now(books, lot)
+        frozen = freeze(books, lot, amount_nanos, split_key=key, actor_id=actor_id)
+        write_books([books])  # A part that was split off has its id now, which names the entry that books it.
+        if frozen is not lot:
+            book_split(books, frozen)
+            write_books([books])
+        record(
+            act, books, before=before, after=wallet_now(books, lot) | {"frozen_grant": frozen.id, "frozen_usd": usd_text(frozen.remaining)}
+        )
+    return Grant.objects.get(pk=frozen.place)
+
+
+def release_grant(*, account_id: int, grant_id: int, reason: str, actor_id: int | None, now: datetime) -> Grant:
+    """
+    End a grant's freeze: what its dates made due meanwhile is booked at once, and debt is settled from it. Not frozen: nothing.
+
+    Raises NotFound `grant_not_found`.
+    """
+    act = Act("release_grant", "credit_grant", str(grant_id), actor_id, reason)
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        lot = load_lot(books, grant_id)
+        if lot.is_frozen:
+            before = wallet_now(books, lot)
+            release(books, lot)
+            write_books([books])
+            record(act, books, before=before, after=wallet_now(books, lot))
+    return Grant.objects.get(pk=grant_id)
 
 
 def add_lot(books: Books, terms: GrantTerms) -> Lot:
@@ -102,10 +216,22 @@ def _lot(books: Books, terms: GrantTerms) -> Lot:
         cost_basis_minor=terms.cost_basis_minor,
         cost_basis_currency=terms.cost_basis_currency,
         actor_id=terms.actor_id,
+        is_pending=terms.is_pending,
     )
 
 
 def _same(known: Grant, terms: GrantTerms) -> Grant:
     if (known.amount_nanos, known.kind) != (terms.amount_nanos, terms.kind):
         raise SourceKeyReused("This source key has issued another grant; use a new key.")
+    return known
+
+
+def _family_size(lot: Lot) -> int:
+    root = lot.root or lot.id
+    return Grant.objects.filter(Q(pk=root) | Q(root_id=root)).count()
+
+
+def _same_part(known: Grant, amount_nanos: int | None) -> Grant:
+    if known.amount_nanos != amount_nanos:
+        raise SourceKeyReused("This part of the grant was frozen with another amount.")
     return known

@@ -8,17 +8,19 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
-from credits.books import Bearer, Books, Lot, Shortfall, Source, Span
-from credits.models import Grant, LedgerEntry, Wallet
+from core.errors import NotFound
+from credits.books import Bearer, Books, Lot, Reservation, Shortfall, Source, Span
+from credits.models import Grant, LedgerEntry, Policy, Wallet
 
 
 def load_books(wallets: Sequence[Wallet], *, now: datetime) -> dict[int, Books]:
-    """Books by account, with every grant that has credits left and every open shortfall. The wallets must be locked."""
+    """Books by account, with every grant that has credits left, every open shortfall, and what holds are due. Lock the wallets before."""
     books = {wallet.account_id: _blank(wallet, now) for wallet in wallets}
     for account_id, lot in _lots(Q(account_id__in=list(books), is_empty=False)):
         books[account_id].lots.append(lot)
     for account_id, span in _open_shortfalls([account_id for account_id, account in books.items() if account.debt]):
         books[account_id].shortfalls.append(Shortfall(span))
+    _load_holds([account for account in books.values() if account.reserved])
     return books
 
 
@@ -62,7 +64,24 @@ def _blank(wallet: Wallet, now: datetime) -> Books:
         debt=wallet.debt_nanos,
         reserved=wallet.reserved_nanos,
         next_seq=wallet.next_seq,
+        absorbs=wallet.policy == Policy.ABSORB,
+        has_limits=wallet.has_limits,
     )
+
+
+def _load_holds(books: Sequence[Books]) -> None:
+    """Open holds that are due, and when the next of the others ends: an account may have thousands, and none of them is needed."""
+    if not books:
+        return
+    by_account = {account.account_id: account for account in books}
+    params = {"accounts": list(by_account), "clocks": [account.clock_at for account in books]}
+    for row in _query(_HOLDS, params):
+        if row["public_id"] is None:
+            by_account[row["account_id"]].next_hold_at = row["expires_at"]
+        else:
+            by_account[row["account_id"]].holds.append(
+                Reservation(row["public_id"], row["amount_nanos"], row["opened_at"], row["expires_at"], row["api_key_id"])
+            )
 
 
 def _lots(condition: Q) -> Iterable[tuple[int, Lot]]:
@@ -90,7 +109,18 @@ def _lot(grant: Grant) -> Lot:
         expired_at=grant.expired_at,
         compensates=grant.compensates_id,
         actor_id=grant.actor_id,
+        root=grant.root_id,
+        is_pending=grant.is_pending,
     )
+
+
+def load_lot(books: Books, grant_id: int) -> Lot:
+    """One grant of the books' account as a lot of them, whatever is left of it. Raises NotFound `grant_not_found`."""
+    _load_missing_lots(books, {grant_id})
+    lot = next((lot for lot in books.lots if lot.id == grant_id), None)
+    if lot is None:
+        raise NotFound("There is no such grant.", code="grant_not_found")
+    return lot
 
 
 def _load_missing_lots(books: Books, grant_ids: Collection[int]) -> None:
@@ -121,6 +151,19 @@ def _query(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+
+_HOLDS = """
+WITH due AS (SELECT * FROM unnest(%(accounts)s::bigint[], %(clocks)s::timestamptz[]) AS of (account_id, clock_at))
+SELECT h.account_id, h.public_id, h.amount_nanos, h.opened_at, h.expires_at, h.api_key_id, h.id
+FROM due JOIN hold h ON h.account_id = due.account_id AND h.status = 'open' AND h.expires_at <= due.clock_at
+UNION ALL
+SELECT due.account_id, NULL, NULL, NULL, next.expires_at, NULL, NULL
+FROM due CROSS JOIN LATERAL (
+    SELECT h.expires_at FROM hold h
+    WHERE h.account_id = due.account_id AND h.status = 'open' AND h.expires_at > due.clock_at ORDER BY h.expires_at LIMIT 1
+) next
+ORDER BY expires_at, id
+"""
 
 # Debt is settled oldest first, so everything still open ends beyond the last settled position: only that tail is read.
 _SHORTFALLS = """

@@ -8,6 +8,7 @@ from core.errors import InvariantViolation, NotFound
 from credits.books import Source, Undone, undo
 from credits.errors import SourceKeyReused
 from credits.models import Book, Kind, LedgerEntry
+from credits.services.limits import lower_by_refund
 from credits.services.loading import load_bearers
 from credits.services.posting import open_one, write_books
 
@@ -17,6 +18,8 @@ def return_usage(
 ) -> LedgerEntry:
     """
     Give back the last `amount_nanos` of a usage entry to the grants that paid it. The same source key again returns the first entry.
+
+    What spending limits counted of the charge falls by as much, what exceeded its hold first.
 
     `source` must have a key. Raises Conflict `more_than_was_taken`, SourceKeyReused (known key, other act), AmountOutOfRange, NotFound
     (no such entry).
@@ -35,6 +38,7 @@ def return_usage(
         undone = Undone(seq, Book.USAGE, by=Kind.USAGE_REFUND, actor_id=actor_id)
         written = undo(books, load_bearers(books, entry), amount_nanos, source, undone=undone)
         write_books([books])
+        lower_by_refund(account_id=account_id, entry=entry, amount_nanos=amount_nanos, at=books.clock_at)
     return LedgerEntry.objects.get(account_id=account_id, seq=written.seq)
 
 

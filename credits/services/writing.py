@@ -6,11 +6,11 @@ from typing import Any
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from credits.books import AllocationRow, Books, EntryRow, Lot, next_change_at
+from credits.books import AllocationRow, Books, EntryRow, Lot, Reservation, next_change_at
 
 
 def write_books(books: Sequence[Books]) -> None:
-    """Write grants, entries, allocations and the wallets' sums. Needs the transaction that locked the wallets."""
+    """Write grants, entries, allocations, ends of holds and the wallets' sums. Needs the transaction that locked the wallets."""
     if not books:
         return
     with connection.cursor() as cursor:
@@ -18,10 +18,15 @@ def write_books(books: Sequence[Books]) -> None:
         cursor.executemany(_UPDATE_GRANT, [_lot_state(lot) for account in books for lot in account.lots])
         cursor.executemany(_INSERT_ENTRY, [_entry(account, entry) for account in books for entry in account.entries])
         cursor.executemany(_INSERT_ALLOCATION, [_allocation(account, row) for account in books for row in account.rows])
+        cursor.executemany(_CLOSE_HOLD, [_closed(account, hold) for account in books for hold in account.closed])
         cursor.executemany(_UPDATE_WALLET, [_wallet(account) for account in books])
+        for account in books:
+            if account.has_limits:
+                cursor.executemany(_UNCOUNT_HOLD, [_closed(account, hold) for hold in account.closed if hold.status != "captured"])
     for account in books:
         account.entries.clear()
         account.rows.clear()
+        account.closed.clear()
 
 
 def _write_new_lots(cursor: CursorWrapper, books: Iterable[Books]) -> None:
@@ -49,6 +54,7 @@ def _new_lot(account: Books, lot: Lot) -> dict[str, Any]:
         "expires_at": lot.expires_at,
         "amount": lot.amount,
         "compensates": lot.compensates,
+        "root": lot.root,
         "actor": lot.actor_id,
         "now": account.clock_at,
     }
@@ -59,6 +65,7 @@ def _lot_state(lot: Lot) -> dict[str, Any]:
         "id": lot.id,
         "remaining": lot.remaining,
         "frozen": lot.is_frozen,
+        "pending": lot.is_pending,
         "booked_at": lot.booked_at,
         "voided_at": lot.voided_at,
         "expired_at": lot.expired_at,
@@ -79,6 +86,7 @@ def _entry(account: Books, entry: EntryRow) -> dict[str, Any]:
         "source_key": entry.source.key,
         "reverses": entry.reverses,
         "actor": entry.actor_id,
+        "api_key": entry.api_key_id,
         "occurred_at": entry.occurred_at,
         "now": account.clock_at,
     }
@@ -94,6 +102,19 @@ def _allocation(account: Books, row: AllocationRow) -> dict[str, Any]:
         "reverses": row.reverses,
         "into": None if row.into is None else row.into.id,
         "entry_seq": row.entry_seq,
+        "now": account.clock_at,
+    }
+
+
+def _closed(account: Books, hold: Reservation) -> dict[str, Any]:
+    return {
+        "account": account.account_id,
+        "hold": hold.public_id,
+        "status": hold.status,
+        "event_id": hold.event_id,
+        "api_key": hold.api_key_id,
+        "opened_at": hold.opened_at,
+        "amount": hold.amount,
         "now": account.clock_at,
     }
 
@@ -116,32 +137,40 @@ def _wallet(account: Books) -> dict[str, Any]:
 
 _INSERT_GRANT = """
 INSERT INTO credit_grant (account_id, kind, book, source_type, source_id, source_key, category, cost_basis_minor, cost_basis_currency,
-    priority, effective_at, expires_at, amount_nanos, remaining_nanos, is_frozen, booked_at, voided_at, expired_at, compensates_id,
-    actor_id, created_at)
+    priority, effective_at, expires_at, amount_nanos, remaining_nanos, is_frozen, is_pending, booked_at, voided_at, expired_at,
+    compensates_id, root_id, actor_id, created_at)
 VALUES (%(account)s, %(kind)s, %(book)s, %(source_type)s, %(source_id)s, %(source_key)s, %(category)s, %(cost_basis_minor)s,
-    %(cost_basis_currency)s, %(priority)s, %(effective_at)s, %(expires_at)s, %(amount)s, %(remaining)s, %(frozen)s, %(booked_at)s,
-    %(voided_at)s, %(expired_at)s, %(compensates)s, %(actor)s, %(now)s)
+    %(cost_basis_currency)s, %(priority)s, %(effective_at)s, %(expires_at)s, %(amount)s, %(remaining)s, %(frozen)s, %(pending)s,
+    %(booked_at)s, %(voided_at)s, %(expired_at)s, %(compensates)s, %(root)s, %(actor)s, %(now)s)
 RETURNING id
 """
 
 _UPDATE_GRANT = """
-UPDATE credit_grant SET remaining_nanos = %(remaining)s, is_frozen = %(frozen)s, booked_at = %(booked_at)s, voided_at = %(voided_at)s,
-    expired_at = %(expired_at)s
-WHERE id = %(id)s AND (remaining_nanos, is_frozen, booked_at, voided_at, expired_at)
-    IS DISTINCT FROM (%(remaining)s, %(frozen)s, %(booked_at)s::timestamptz, %(voided_at)s::timestamptz, %(expired_at)s::timestamptz)
+UPDATE credit_grant SET remaining_nanos = %(remaining)s, is_frozen = %(frozen)s, is_pending = %(pending)s, booked_at = %(booked_at)s,
+    voided_at = %(voided_at)s, expired_at = %(expired_at)s
+WHERE id = %(id)s AND (remaining_nanos, is_frozen, is_pending, booked_at, voided_at, expired_at)
+    IS DISTINCT FROM (%(remaining)s, %(frozen)s, %(pending)s, %(booked_at)s::timestamptz, %(voided_at)s::timestamptz,
+        %(expired_at)s::timestamptz)
 """
 
 _INSERT_ENTRY = """
 INSERT INTO ledger_entry (account_id, seq, kind, book, amount_nanos, balance_after_nanos, spent_after_nanos, source_type, source_id,
-    source_key, reverses, description, reference, actor_id, occurred_at, created_at)
+    source_key, reverses, description, reference, actor_id, api_key_id, occurred_at, created_at)
 VALUES (%(account)s, %(seq)s, %(kind)s, %(book)s, %(amount)s, %(balance_after)s, %(spent_after)s, %(source_type)s, %(source_id)s,
-    %(source_key)s, %(reverses)s, '', '', %(actor)s, %(occurred_at)s, %(now)s)
+    %(source_key)s, %(reverses)s, '', '', %(actor)s, %(api_key)s, %(occurred_at)s, %(now)s)
 """
 
 _INSERT_ALLOCATION = """
 INSERT INTO allocation (account_id, from_nanos, to_nanos, grant_id, role, reverses, into_grant_id, entry_seq, created_at)
 VALUES (%(account)s, %(from)s, %(to)s, %(grant)s, %(role)s, %(reverses)s, %(into)s, %(entry_seq)s, %(now)s)
 """
+
+_CLOSE_HOLD = """
+UPDATE hold SET status = %(status)s, event_id = %(event_id)s, closed_at = %(now)s WHERE account_id = %(account)s AND public_id = %(hold)s
+"""
+
+# A captured one is counted by its batch, which knows what was charged.
+_UNCOUNT_HOLD = "SELECT limit_count(%(account)s, %(api_key)s, %(opened_at)s, -%(amount)s, %(now)s)"
 
 _UPDATE_WALLET = """
 UPDATE wallet SET balance_nanos = %(balance)s, reserved_nanos = %(reserved)s, frozen_nanos = %(frozen)s, lapsing_nanos = %(lapsing)s,

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -18,6 +19,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import Account, ApiKey, Invite, Membership
 from accounts.services.api_keys import IssuedKey
 from core import clock
+from credits.models import Hold, LedgerEntry
+from credits.services.holds import open_hold
+from credits.services.sealing import seal_ledger
 from payments.models import Order, OrderLine, PaymentAttempt, Provider
 from payments.pricing import quote_credits
 from payments.services.ordering import Placement, place_order
@@ -51,6 +55,8 @@ THINGS: Final[dict[str, Callable[[World], list[str]]]] = {
     "key_id": lambda world: [world.key.key.public_id],
     "member_id": lambda world: [world.member.public_id, world.invite.public_id],
     "event_id": lambda world: [world.event_id],
+    "entry_id": lambda world: [str(entry.pk) for entry in LedgerEntry.objects.filter(account=world.account)[:1]],
+    "hold_id": lambda world: [hold.public_id for hold in Hold.objects.filter(account=world.account)[:1]],
     "order_id": lambda world: [world.order_id],
 }
 """What stands for each name of a path part: Alice's object, or objects where a path takes several kinds."""
@@ -69,11 +75,18 @@ OF_NO_ACCOUNT: Final = {
     "auth/me",
     "v1/members/accept",
     "v1/models",
+    "v1/seals",
+    "v1/statement/verifier",
     "payment/webhook/stripe",
 }
 """Routes that are about the caller, or about nobody: naming an account there means nothing."""
 
-PLATFORM_KEYS_ONLY: Final = {"v1/usage/events"}
+PLATFORM_KEYS_ONLY: Final = {
+    "v1/usage/events",
+    "v1/holds",
+    "v1/holds/<str:hold_id>/capture",
+    "v1/holds/<str:hold_id>/void",
+}
 """Routes that refuse every customer before they look at anything: 403, whoever the account belongs to."""
 
 BODIES: Final[dict[str, object]] = {
@@ -126,6 +139,9 @@ def world(api: Api, cast: Cast) -> World:
     factories.forget_memories()
     reported = factories.post_events(api, platform_key(), [factories.event(cast.alice.account, "alices-call")])
     assert reported.json()["accepted"] == 1, reported.content
+    factories.give(cast.alice.account, 10**9)
+    open_hold(account_id=cast.alice.account.pk, amount_nanos=5, lasts=timedelta(minutes=1), now=clock.now())
+    seal_ledger(now=clock.now())
     api.post("/v1/members", {"email": "guest@example.com"}, cast.alice)
     return World(
         account=cast.alice.account,

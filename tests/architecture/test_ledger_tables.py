@@ -7,7 +7,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OTHERS = ("accounts", "billing_platform", "core", "usage", "payments", "launcher")
-LEDGER_TABLES = ("wallet", "ledger_entry", "credit_grant", "allocation")
+LEDGER_TABLES = ("wallet", "ledger_entry", "credit_grant", "allocation", "house_account", "house_entry")
 NAMED = re.compile(rf"\b(from|join|into|update|table|only|lock|using|references|copy)\s+\"?({'|'.join(LEDGER_TABLES)})\b", re.IGNORECASE)
 
 

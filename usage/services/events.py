@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from core.errors import InvalidInput
+from core.money import parse_usd, usd_text
 
 EVENTS_MAX: Final = 5_000
 METADATA_MAX_BYTES: Final = 2_048
@@ -17,6 +18,7 @@ PublicId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?![\s\S])")]
 ModelCode = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,128}(?![\s\S])")]
 Endpoint = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{0,64}(?![\s\S])")]
 Quantity = Annotated[int, Meta(ge=0, le=2**31)]
+DollarText = Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,9})?(?![\s\S])")]
 Instant = Annotated[datetime, Meta(tz=True)]
 Flat = str | int | float | bool | None
 
@@ -25,7 +27,8 @@ class ReportedEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     One call as a gateway reports it. The five token classes are disjoint; the sender converts.
 
-    `account` and `api_key` are public ids, never secrets. `requests` counts 1 where it is not given. `metadata` is flat.
+    `account`, `api_key` and `hold` are public ids, never secrets. `requests` counts 1 where it is not given. `metadata` is flat. `cost`,
+    in exact dollars, stands in for the price book where another meter has priced the call already.
     """
 
     event_id: PrintableId
@@ -44,6 +47,7 @@ class ReportedEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     occurred_at: Instant | None = None
     endpoint: Endpoint = ""
     hold: PrintableId | None = None
+    cost: DollarText | None = None
     metadata: dict[str, Flat] | None = None
 
 
@@ -103,6 +107,17 @@ def decode_event(item: msgspec.Raw) -> ReportedEvent:
         raise InvalidInput(f"{error}."[:300], code="invalid_event") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"This item is not valid JSON in UTF-8: {error}."[:300], code="malformed_event") from error
+    return tidy(event)
+
+
+def tidy(event: ReportedEvent) -> ReportedEvent:
+    """
+    The event in the one form that its content has, however it was written.
+
+    Raises InvalidInput `invalid_event`: metadata is too large or holds NUL.
+    """
+    if event.cost is not None:
+        event = msgspec.structs.replace(event, cost=usd_text(parse_usd(event.cost, field="cost")))
     if event.metadata is not None:
         _check_metadata(event.metadata)
         if not event.metadata:

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from core.errors import BillingError
 from core.metrics import CONFLICTS
-from credits.services.batches import EventStatements, post_batch
+from credits.services.batches import OVERFLOW, EventStatements, Posted, post_batch
 from usage.services.directory import ACCOUNTS, KEYS
 from usage.services.events import IngestAnswer, Rejection, ReportedEvent, decode_event, split_body
 from usage.services.price_book import PRICE_BOOK
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _SQL: Final = Path(__file__).resolve().parent.parent / "sql"
 _STAGE: Final = (_SQL / "stage.sql").read_text()
 _KNOWN: Final = (_SQL / "known_events.sql").read_text()
+_TELL: Final = (_SQL / "tell_events.sql").read_text()
 _COUNT: Final = (_SQL / "count_events.sql").read_text()
 _STATEMENTS: Final = EventStatements(insert=(_SQL / "insert_events.sql").read_text(), delete=(_SQL / "delete_events.sql").read_text())
 
@@ -61,8 +62,8 @@ def ingest(body: bytes, *, now: datetime) -> IngestAnswer:
     events = _decode(split_body(body), batch)
     _stage(events, batch, now)
     with transaction.atomic(), connection.cursor() as cursor:
-        known, refused = _post(cursor, list(batch.first.values()), now)
-    return _answer(batch, known, set(refused))
+        known, refused = post_events(cursor, list(batch.first.values()), now=now)
+    return _answer(batch, known, refused)
 
 
 def _decode(items: list[msgspec.Raw], batch: _Batch) -> list[tuple[int, ReportedEvent]]:
@@ -89,34 +90,48 @@ def _stage(events: list[tuple[int, ReportedEvent]], batch: _Batch, now: datetime
             batch.reject(index, event.event_id, error.stable_code, error.message)
 
 
-def _post(cursor: CursorWrapper, staged: list[Staged], now: datetime) -> tuple[dict[int, str], list[int]]:
-    """Positions that were known before, with their fingerprints, and positions the ledger refused."""
+def post_events(cursor: CursorWrapper, staged: list[Staged], *, now: datetime) -> tuple[dict[int, str], dict[int, str]]:
+    """
+    Write priced events and book them. Returns which were known before, with their fingerprints (hex), and which the ledger refused, with
+    the reason; both by position. Needs a transaction.
+    """
     if not staged:
-        return {}, []
+        return {}, {}
     cursor.execute(_STAGE)
     with cursor.copy(f"COPY staged_event ({COLUMNS}) FROM STDIN") as copy:
         copy.write("".join(event.line for event in staged))
-    refused = post_batch(cursor, _STATEMENTS, now=now)
+    posted = post_batch(cursor, _STATEMENTS, now=now)
+    if posted.named_holds:
+        cursor.execute(_TELL)
     cursor.execute(_COUNT)
-    return _known(cursor, staged, refused), refused
+    return _known(cursor, staged, posted), posted.refused
 
 
-def _known(cursor: CursorWrapper, staged: list[Staged], refused: list[int]) -> dict[int, str]:
+def _known(cursor: CursorWrapper, staged: list[Staged], posted: Posted) -> dict[int, str]:
     cursor.execute("SELECT count(*) FROM fresh_charge")
     (fresh,) = cursor.fetchone() or (0,)
-    if fresh + len(refused) == len(staged):
+    if fresh + len(posted.refused) == len(staged):
         return {}
     cursor.execute(_KNOWN)
-    return {position: fingerprint.hex for position, fingerprint in cursor.fetchall()}
+    known = {position: fingerprint.hex for position, fingerprint in cursor.fetchall()}
+    return {position: fingerprint for position, fingerprint in known.items() if position not in posted.refused}
 
 
-def _answer(batch: _Batch, known: dict[int, str], refused: set[int]) -> IngestAnswer:
+REFUSALS: Final = {
+    OVERFLOW: "This account has spent all that can be counted.",
+    "unknown_hold": "There is no such hold; send the event without it.",
+    "hold_already_captured": "Another event has captured this hold; if it was a second call, send the event without it.",
+}
+"""What to do where the ledger refuses an event."""
+
+
+def _answer(batch: _Batch, known: dict[int, str], refused: dict[int, str]) -> IngestAnswer:
     accepted = duplicates = 0
     firsts = [(event, event) for event in batch.first.values()]
     for event, first in firsts + batch.repeats:
         stored = known.get(first.position, first.fingerprint)
         if first.position in refused:
-            batch.reject(event.position, event.event_id, "spent_out_of_range", "This account has spent all that can be counted.")
+            batch.reject(event.position, event.event_id, refused[first.position], REFUSALS[refused[first.position]])
         elif event.fingerprint != stored:
             message = "This event_id is known with other content; an event is never rewritten. Use a new event_id."
             batch.reject(event.position, event.event_id, "event_id_conflict", message)

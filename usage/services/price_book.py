@@ -31,6 +31,14 @@ class PriceBook:
 
     read_at: datetime
     versions: dict[str, tuple[tuple[datetime, ...], tuple[Priced, ...]]]
+    models: dict[str, int]
+
+    def model_id(self, code: str) -> int:
+        """The id of a model, priced or not. Raises UnknownModel."""
+        found = self.models.get(code)
+        if found is None:
+            raise UnknownModel(f"There is no model {code[:64]!r} in the price book; see GET /v1/models.", field="model")
+        return found
 
     def in_force(self, code: str, at: datetime) -> Priced:
         """
@@ -38,9 +46,8 @@ class PriceBook:
 
         Raises UnknownModel, UnpricedModel.
         """
-        found = self.versions.get(code)
-        if found is None:
-            raise UnknownModel(f"There is no model {code[:64]!r} in the price book; see GET /v1/models.", field="model")
+        self.model_id(code)
+        found = self.versions[code]
         number = bisect_right(found[0], at)
         if number == 0:
             raise UnpricedModel(f"The model {code[:64]!r} has no price at that time; an operator must activate one.", field="model")
@@ -83,7 +90,7 @@ def read_price_book(*, now: datetime) -> PriceBook:
     for version in active:
         dated[codes[version.model_id]].append((version.effective_at, Priced(version.model_id, version.pk, version.rates)))
     versions = {code: (tuple(at for at, _ in dated[code]), tuple(priced for _, priced in dated[code])) for code in codes.values()}
-    return PriceBook(now, versions)
+    return PriceBook(now, versions, {code: model_id for model_id, code in codes.items()})
 
 
 PRICE_BOOK: Final = PriceBookCache()

@@ -1,16 +1,19 @@
 """Prices a batch and writes it as COPY text: one line per event."""
 
 import hashlib
+import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from accounts.selectors import AccountRef, KeyRef, zone_at
 from core.errors import InvalidInput
+from core.money import parse_usd
 from core.zones import local_date
-from usage.rating import rate
+from usage.errors import CostOutOfRange
+from usage.rating import MAX_EVENT_COST_NANOS, rate
 from usage.services.events import ReportedEvent, canonical, metadata_text
 from usage.services.price_book import PriceBook
 
@@ -18,11 +21,12 @@ FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 PAST_TOLERANCE: Final = timedelta(days=90)
 
 _NULL: Final = r"\N"
+_HOLD: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 COLUMNS: Final = (
     "position, account_id, event_id, fingerprint, api_key_id, model_id, price_version_id, status, input_tokens, output_tokens,"
     " cache_read_tokens, cache_write_tokens, reasoning_tokens, requests, images, seconds, cost_nanos, endpoint, metadata, local_date,"
-    " occurred_at"
+    " hold, occurred_at"
 )
 
 
@@ -46,7 +50,21 @@ class Reference:
     keys: dict[str, KeyRef]
 
 
-def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An event that is priced and belongs to an account: what the tables need to know beside what was reported."""
+
+    account_id: int
+    api_key_id: int | None
+    model_id: int
+    version_id: int | None
+    cost_nanos: int
+    fingerprint: str
+    local_date: date
+    occurred_at: datetime
+
+
+def place_event(event: ReportedEvent, known: Reference) -> Placed:
     """
     Price one event and place it in its account.
 
@@ -54,22 +72,33 @@ def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged
     occurred_at_in_future, occurred_at_too_old.
     """
     account = _account_of(event, known)
-    key = _key_of(event, account, known)
-    _refuse_hold(event)
+    key_id = _key_of(event, account, known)
+    _check_hold(event)
     occurred_at = _occurred_at(event, known.now)
-    priced = known.book.in_force(event.model, min(occurred_at, known.now))
-    cost = rate(priced.prices, event)
+    model_id, version_id, cost = _priced(event, known.book, min(occurred_at, known.now))
     fingerprint = hashlib.blake2b(canonical(event), digest_size=16).hexdigest()
-    place = f"{position}\t{account.id}\t{_text(event.event_id)}\t{fingerprint}\t{_null(key)}\t{priced.model_id}\t{priced.version_id}"
     day = local_date(zone_at(account, known.now), occurred_at)  # By the zone it has now, when it is booked.
-    when = f"{day}\t{occurred_at}"
-    return Staged(
-        position,
-        account.id,
-        event.event_id,
-        fingerprint,
-        f"{place}\t{_reported(event)}\t{cost}\t{_free(event)}\t{when}\n",
-    )
+    return Placed(account.id, key_id, model_id, version_id, cost, fingerprint, day, occurred_at)
+
+
+def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged:
+    """One event as a line of COPY. Raises what `place_event` does."""
+    at = place_event(event, known)
+    place = f"{position}\t{at.account_id}\t{_text(event.event_id)}\t{at.fingerprint}\t{_null(at.api_key_id)}"
+    price = f"{at.model_id}\t{_null(at.version_id)}\t{_reported(event)}\t{at.cost_nanos}"
+    when = f"{at.local_date}\t{_null(event.hold)}\t{at.occurred_at}"
+    return Staged(position, at.account_id, event.event_id, at.fingerprint, f"{place}\t{price}\t{_free(event)}\t{when}\n")
+
+
+def _priced(event: ReportedEvent, book: PriceBook, at: datetime) -> tuple[int, int | None, int]:
+    """The model, the price version if any, and the cost: by the price book, or as the sender's own meter says."""
+    if event.cost is None:
+        priced = book.in_force(event.model, at)
+        return priced.model_id, priced.version_id, rate(priced.prices, event)
+    cost = parse_usd(event.cost, field="cost")
+    if cost > MAX_EVENT_COST_NANOS:
+        raise CostOutOfRange("This event would cost more than $1,000,000; check its cost.")
+    return book.model_id(event.model), None, cost
 
 
 def _account_of(event: ReportedEvent, known: Reference) -> AccountRef:
@@ -88,8 +117,9 @@ def _key_of(event: ReportedEvent, account: AccountRef, known: Reference) -> int 
     return key.id
 
 
-def _refuse_hold(event: ReportedEvent) -> None:
-    if event.hold is not None:
+def _check_hold(event: ReportedEvent) -> None:
+    """Whether it exists is decided under the wallet's lock; what cannot be one need not wait for that."""
+    if event.hold is not None and _HOLD.fullmatch(event.hold) is None:
         raise InvalidInput("There is no such hold; send the event without it.", code="unknown_hold")
 
 
@@ -121,5 +151,5 @@ def _text(value: str) -> str:
     return value.replace("\\", "\\\\") if "\\" in value else value
 
 
-def _null(value: int | None) -> int | str:
+def _null(value: int | str | None) -> int | str:
     return _NULL if value is None else value

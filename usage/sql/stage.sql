@@ -6,7 +6,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_event (
     fingerprint uuid NOT NULL,
     api_key_id bigint,
     model_id bigint NOT NULL,
-    price_version_id bigint NOT NULL,
+    price_version_id bigint,
     status text NOT NULL,
     input_tokens bigint NOT NULL,
     output_tokens bigint NOT NULL,
@@ -20,6 +20,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_event (
     endpoint text NOT NULL,
     metadata jsonb,
     local_date date NOT NULL,
+    hold text,
     occurred_at timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
 -- Already empty, but where two batches share one transaction.

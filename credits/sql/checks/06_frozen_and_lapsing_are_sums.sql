@@ -1,4 +1,4 @@
--- frozen and lapsing are the sums of what remains of frozen and of lapsing grants; nothing is reserved without a hold.
+-- frozen and lapsing are the sums of what remains of frozen and of lapsing grants.
 SELECT w.account_id, format('frozen %%s and lapsing %%s are not the sums of their grants', w.frozen_nanos, w.lapsing_nanos) AS detail
 FROM wallet w LEFT JOIN LATERAL (
     SELECT sum(g.remaining_nanos) FILTER (WHERE g.is_frozen) AS frozen,
@@ -6,4 +6,4 @@ FROM wallet w LEFT JOIN LATERAL (
     FROM credit_grant g WHERE g.account_id = w.account_id AND NOT g.is_empty AND g.booked_at IS NOT NULL
 ) sums ON true
 WHERE w.account_id BETWEEN %(low)s AND %(high)s
-    AND (w.frozen_nanos, w.lapsing_nanos, w.reserved_nanos) IS DISTINCT FROM (coalesce(sums.frozen, 0), coalesce(sums.lapsing, 0), 0)
+    AND (w.frozen_nanos, w.lapsing_nanos) IS DISTINCT FROM (coalesce(sums.frozen, 0), coalesce(sums.lapsing, 0))

@@ -5,4 +5,4 @@ FROM usage_event v LEFT JOIN LATERAL (
     WHERE p.model_id = v.model_id AND p.activated_at IS NOT NULL AND p.effective_at <= least(v.occurred_at, v.created_at)
     ORDER BY p.effective_at DESC LIMIT 1
 ) p ON true
-WHERE v.account_id BETWEEN %(low)s AND %(high)s AND v.price_version_id IS DISTINCT FROM p.id
+WHERE v.price_version_id IS NOT NULL AND v.account_id BETWEEN %(low)s AND %(high)s AND v.price_version_id IS DISTINCT FROM p.id

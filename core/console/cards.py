@@ -6,7 +6,27 @@ from typing import Final
 
 Row = tuple[object, ...]
 
-NUMBERS: Final = frozenset({"Amount", "Balance after", "Came", "Charged", "Credits", "Debt", "Owed", "Paid for it", "Remaining", "Tokens"})
+NUMBERS: Final = frozenset(
+    {
+        "Amount",
+        "Balance after",
+        "Bears",
+        "Came",
+        "Charged",
+        "Credits",
+        "Debt",
+        "Given back",
+        "Kept aside",
+        "Left to give back",
+        "Limit",
+        "Owed",
+        "Paid for it",
+        "Remaining",
+        "Size",
+        "Tokens",
+        "Used",
+    }
+)
 """Headings of columns that are aligned to the right."""
 
 

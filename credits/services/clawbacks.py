@@ -1,0 +1,210 @@
+"""Taking back what was given, when its money is refunded or a dispute is lost; and giving that back again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from django.db import transaction
+from django.db.models import Q, QuerySet, Sum
+
+from core.errors import NotFound
+from credits.books import Books, ClawBackTerms, Lot, Source, Undone, refundable, undo
+from credits.books import claw_back as claw_back_from
+from credits.errors import AmountOutOfRange, SourceKeyReused
+from credits.models import Allocation, Grant, Kind, LedgerEntry, Role
+from credits.services.auditing import Act, record, wallet_now
+from credits.services.loading import load_bearers, load_lot
+from credits.services.posting import open_one, write_books
+
+ClawBackKind = Literal[Kind.REFUND, Kind.DISPUTE_LOST]
+
+_TAKING: Final = (Kind.EXPIRY, Kind.GRANT_VOID, Kind.REFUND, Kind.DISPUTE_LOST)
+_UNDOING: Final = {Kind.REFUND.value: Kind.REVERSAL, Kind.DISPUTE_LOST.value: Kind.DISPUTE_WON}
+
+
+@dataclass(frozen=True, slots=True)
+class ClawBack:
+    """
+    What a claw-back did to one grant. `entry` took the credits; None where the grant was not booked yet and was voided instead.
+
+    `shortfall_nanos`: the part of it that no grant could pay and that became debt when it was booked.
+    """
+
+    grant_id: int
+    entry: LedgerEntry | None
+    shortfall_nanos: int
+
+
+def claw_back(
+    *,
+    account_id: int,
+    grant_id: int,
+    amount_nanos: int,
+    key: str,
+    kind: ClawBackKind,
+    now: datetime,
+    actor_id: int | None = None,
+    reason: str = "",
+) -> ClawBack:
+    """
+    Take `amount_nanos` > 0 of a grant back: from itself first, frozen or lapsing too, then in burn-down order, then into debt.
+
+    `key` names the act for ever (`refund:<id>:<grant>`): the same again returns what was done. A lost dispute ends the freeze. A grant
+    that is not booked yet is voided instead, whatever the amount.
+
+    Raises Conflict `more_than_was_given` (beyond `claw_back_left`), NotFound `grant_not_found`, AmountOutOfRange, SourceKeyReused.
+    """
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        known = _find(account_id, key)
+        if known is not None:
+            return _same(known, grant_id, amount_nanos, kind)
+        lot = load_lot(books, grant_id)
+        before = wallet_now(books, lot)
+        terms = ClawBackTerms(amount_nanos, _left_of_family(account_id, _root(lot)), kind, key, actor_id)
+        entry = claw_back_from(books, lot, terms)
+        write_books([books])
+        act = Act("claw_back", "credit_grant", str(grant_id), actor_id, reason)
+        record(act, books, before=before, after=wallet_now(books, lot))
+    return _answer(account_id, grant_id, None if entry is None else entry.seq)
+
+
+def claw_back_source(
+    *, account_id: int, source_type: str, source_id: str, amount_nanos: int, key: str, kind: ClawBackKind, now: datetime
+) -> list[ClawBack]:
+    """
+    Take back up to `amount_nanos` of what one source (an order) has given, in one transaction; the same key again returns what was done.
+
+    Never more than `claw_back_left` of its grants: expired and voided parts were taken already. A lost dispute takes from frozen grants
+    first, a refund from the others first; of each what remains, then what was spent of them. Entries are keyed `<key>:<grant>`.
+    A frozen grant from which nothing is taken stays frozen: release it.
+
+    Raises NotFound `grant_not_found` (the source has given nothing), AmountOutOfRange, SourceKeyReused.
+    """
+    if amount_nanos <= 0:
+        raise AmountOutOfRange("Claw back more than 0.", field="amount")
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        lots = _lots_of(books, source_type, source_id)
+        keys = [f"{key}:{lot.id}" for lot in lots]
+        known = list(_entries(account_id).filter(source_key__in=keys).order_by("seq"))
+        if known:
+            return [_same_kind(entry, kind) for entry in known]
+        shares = _shares(books, lots, amount_nanos, kind)
+        return [
+            claw_back(account_id=account_id, grant_id=grant_id, amount_nanos=share, key=f"{key}:{grant_id}", kind=kind, now=now)
+            for grant_id, share in shares
+        ]
+
+
+def claw_back_left(*, account_id: int, grant_id: int) -> int:
+    """
+    What may still be clawed back of a grant's family (the grant with what was split off it), in nanos.
+
+    What was given, less what expiry, voids and earlier claw-backs took; undone ones do not count. Raises NotFound `grant_not_found`.
+    """
+    grant = Grant.objects.filter(account_id=account_id, pk=grant_id).first()
+    if grant is None:
+        raise NotFound("There is no such grant.", code="grant_not_found")
+    if grant.booked_at is None:
+        return grant.amount_nanos if grant.voided_at is None else 0
+    return _left_of_family(account_id, grant.root_id or grant.pk)
+
+
+def undo_claw_back(*, account_id: int, seq: int, key: str, now: datetime, actor_id: int | None = None, reason: str = "") -> LedgerEntry:
+    """
+    A refund failed, or a lost dispute was won after all: give back exactly what the claw-back took, to those it was taken from.
+
+    What belonged to a grant that has ended meanwhile comes as a compensation grant. The same key again returns the first entry.
+    Raises NotFound `entry_not_found` (no such claw-back), Conflict `more_than_was_taken` (undone already), SourceKeyReused.
+    """
+    with transaction.atomic():
+        books = open_one(account_id, now=now)
+        known = _find(account_id, key)
+        if known is not None:
+            if known.reverses != seq:
+                raise SourceKeyReused("This source key has booked another act; use a new key.")
+            return known
+        entry = _entries(account_id).filter(seq=seq, kind__in=list(_UNDOING)).first()
+        if entry is None:
+            raise NotFound("There is no such claw-back.", code="entry_not_found")
+        before = wallet_now(books)
+        bearers = load_bearers(books, entry)
+        undone = Undone(seq, entry.book, by=_UNDOING[entry.kind], actor_id=actor_id)
+        written = undo(books, bearers, refundable(bearers), Source(entry.source_type, entry.source_id, key), undone=undone)
+        write_books([books])
+        act = Act("undo_claw_back", "ledger_entry", f"{account_id}/{seq}", actor_id, reason)
+        record(act, books, before=before, after=wallet_now(books))
+    return _entries(account_id).get(seq=written.seq)
+
+
+def _shares(books: Books, lots: list[Lot], amount_nanos: int, kind: ClawBackKind) -> list[tuple[int, int]]:
+    """How much of which grant: what remains of each in turn, then what was spent, charged to the first of each family."""
+    rest = amount_nanos
+    shares = dict.fromkeys((lot.place for lot in lots), 0)
+    left = {root: _left_of_family(books.account_id, root) for root in dict.fromkeys(_root(lot) for lot in lots)}
+    in_turn = sorted(lots, key=lambda lot: lot.is_frozen is not (kind == Kind.DISPUTE_LOST))
+    for own_only in (True, False):
+        for lot in in_turn:
+            most = left[_root(lot)] if lot.booked_at is not None or lot.voided_at is None else 0
+            share = max(0, min(rest, most, lot.remaining) if own_only else min(rest, most))
+            shares[lot.place] += share
+            left[_root(lot)] -= share
+            rest -= share
+    # Those that pay for themselves first: else another one's shortfall would be taken from what remains of them.
+    remaining = {lot.place: lot.remaining for lot in lots}
+    return sorted(((place, share) for place, share in shares.items() if share), key=lambda share: share[1] > remaining[share[0]])
+
+
+def _lots_of(books: Books, source_type: str, source_id: str) -> list[Lot]:
+    ids = Grant.objects.filter(account_id=books.account_id, source_type=source_type, source_id=source_id).order_by("pk")
+    lots = [load_lot(books, grant_id) for grant_id in ids.values_list("pk", flat=True)]
+    if not lots:
+        raise NotFound("This source has given nothing to the account.", code="grant_not_found")
+    return lots
+
+
+def _root(lot: Lot) -> int:
+    return lot.root or lot.place
+
+
+def _left_of_family(account_id: int, root: int) -> int:
+    family = dict(Grant.objects.filter(Q(pk=root) | Q(root_id=root), account_id=account_id).values_list("pk", "amount_nanos"))
+    takings = _others_than_usage(account_id).filter(
+        kind__in=_TAKING, source_type="grant", source_id__in=[str(grant_id) for grant_id in family]
+    )
+    taken = dict(takings.values_list("seq", "amount_nanos"))
+    undone = _others_than_usage(account_id).filter(kind__in=list(_UNDOING.values()), reverses__in=list(taken))
+    return family[root] + sum(taken.values()) + int(undone.aggregate(nanos=Sum("amount_nanos"))["nanos"] or 0)
+
+
+def _entries(account_id: int) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.filter(account_id=account_id)
+
+
+def _others_than_usage(account_id: int) -> QuerySet[LedgerEntry]:
+    """Said so that the index that leaves usage out is taken: these are few, whatever the account spends."""
+    return _entries(account_id).exclude(kind=Kind.USAGE)
+
+
+def _find(account_id: int, key: str) -> LedgerEntry | None:
+    return _entries(account_id).filter(source_key=key).first()
+
+
+def _same(known: LedgerEntry, grant_id: int, amount_nanos: int, kind: ClawBackKind) -> ClawBack:
+    if (known.source_id, known.amount_nanos, known.kind) != (str(grant_id), -amount_nanos, kind):
+        raise SourceKeyReused("This source key has booked another act; use a new key.")
+    return _answer(known.account_id, grant_id, known.seq)
+
+
+def _same_kind(known: LedgerEntry, kind: ClawBackKind) -> ClawBack:
+    return _same(known, int(known.source_id), -known.amount_nanos, kind)
+
+
+def _answer(account_id: int, grant_id: int, seq: int | None) -> ClawBack:
+    if seq is None:
+        return ClawBack(grant_id, None, 0)
+    entry = _entries(account_id).get(seq=seq)
+    # Booked alone, a claw-back has pay rows of its own; the last of them is the shortfall, if there is one.
+    short = Allocation.objects.filter(account_id=account_id, role=Role.PAY, grant=None, to_nanos=entry.spent_after_nanos).first()
+    return ClawBack(grant_id, entry, 0 if short is None else short.to_nanos - short.from_nanos)

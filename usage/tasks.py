@@ -1,0 +1,19 @@
+"""Celery's part of metering."""
+
+from typing import Final
+
+from celery import shared_task
+
+from core import clock
+from core.locks import single_flight
+from usage.services import absorbed
+
+JOB_SECONDS: Final = 600
+"""So long may a day's sums keep a worker; the next run goes on where it ended."""
+
+
+@shared_task
+def book_absorbed_days() -> int:
+    """Book what the operator bears of finished days; returns how many entries. One at a time."""
+    with single_flight("usage.book_absorbed_days") as is_mine:
+        return absorbed.book_absorbed_days(now=clock.now(), has_time=clock.within(JOB_SECONDS)) if is_mine else 0
