@@ -1,6 +1,7 @@
 """
 The main job, once, over HTTP: a customer registers, buys $20.00 of credits by card, an operator adds $5.00, a gateway reports
-usage, and every dialect tells the same balance. Each step prints real numbers and stops the story if they are not what they must be.
+usage and holds credits for a call, every dialect tells the same balance, and the customer checks the statement. Each step prints
+real numbers and stops the story if they are not what they must be.
 """
 
 import re
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any, Final
 
+from launcher.calling import HeldCall, check_statement
 from launcher.client import Answer, Browser, Client
 from launcher.console import Failure, say
 from launcher.shopping import Purchase
@@ -73,6 +75,9 @@ class Story:
         self._report_changed(events[0])
         self._balances(customer, GRANTED_NANOS - cost)
         self._ledger(customer, cost)
+        cost += HeldCall(self.gateway, customer.account, f"story-{self.run}-held").make(model)
+        self._balances(customer, GRANTED_NANOS - cost)
+        check_statement(customer.client)
         self._verify()
 
     def _register(self) -> Customer:
@@ -194,7 +199,7 @@ def adjust(story: Story, account: str, dollars: str, reason: str) -> str:
     if "→" not in shown.text:
         raise shown.unexpected("the effect of the adjustment, before → after")
     after = browser.submit(dialog, shown, amount=dollars, reason=reason).must_be(200)
-    said = re.search(r"Balance [^<]*→[^<]*entry \d+", after.text)
+    said = re.search(r"Added: [^<]*Balance: [^<]*→[^<]*", after.text)
     if said is None:
         raise after.unexpected("the account's page with what was booked")
     return unescape(said.group())
