@@ -23,7 +23,8 @@ from credits.services.holds import void_hold
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 
-OPEN: Final = "open"
+OPEN_STATES: Final = frozenset({"open", "due"})
+"""Questions about holds that have no end yet."""
 IDS_BACK: Final = (10_000, 100_000, 1_000_000)
 """How far back from the newest hold a list of a busy account looks, until it finds `ENOUGH_ROWS`."""
 ENOUGH_ROWS: Final = 250
@@ -35,7 +36,7 @@ class HoldState(QuestionFilter):
     title = "state"
     parameter_name = "state"
     questions = {
-        OPEN: ("Open now: keeps credits aside", lambda now: Q(status=HoldStatus.OPEN, expires_at__gt=now)),
+        "open": ("Open now: keeps credits aside", lambda now: Q(status=HoldStatus.OPEN, expires_at__gt=now)),
         "due": ("Past its end, not yet booked as expired", lambda now: Q(status=HoldStatus.OPEN, expires_at__lte=now)),
         "ended": ("Ended: captured, voided or expired", lambda _now: ~Q(status=HoldStatus.OPEN)),
     }
@@ -48,6 +49,10 @@ class HoldChangeList(NewestChangeList):
     """
 
     model_admin: "HoldAdmin"
+
+    @property
+    def narrowed_to_account(self) -> bool:
+        return super().narrowed_to_account or self.params.get(HoldState.parameter_name) in OPEN_STATES
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str] | None = None) -> QuerySet[Model]:
         rows = super().get_queryset(request, exclude_parameters)
@@ -209,7 +214,7 @@ def hold_tag(hold: Hold) -> str:
 
 def asks_for_open(request: HttpRequest) -> bool:
     """Whether the list is narrowed to open holds, of which an index knows all."""
-    return request.GET.get(HoldState.parameter_name) in {OPEN, "due"}
+    return request.GET.get(HoldState.parameter_name) in OPEN_STATES
 
 
 def _told_apart(text: str) -> tuple[list[int], list[str]]:

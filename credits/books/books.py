@@ -15,7 +15,7 @@ class Books:
 
     `clock_at` is the wallet's clock, already moved to `greatest(now, clock_at)`. `instant` is the moment at which a due change
     is judged; at all other times it is the clock. `entries`, `rows` and `closed` (holds) are what the act adds, in order.
-    `holds` are the open holds that are due; `next_hold_at` is when the next of the others expires.
+    `ended_holds` are the nanos of open holds that have ended by the clock, `next_hold_at` is when the next of the others does.
     """
 
     account_id: int
@@ -30,7 +30,8 @@ class Books:
     absorbs: bool = False
     has_limits: bool = False
     next_hold_at: datetime | None = None
-    holds: list[Reservation] = field(default_factory=list)
+    ended_holds: int = 0
+    expires_holds: bool = False
     lots: list[Lot] = field(default_factory=list)
     shortfalls: list[Shortfall] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)
@@ -110,6 +111,12 @@ class Books:
         hold.status, hold.event_id = status, event_id
         self.reserved -= hold.amount
         self.closed.append(hold)
+
+    def expire_holds(self) -> None:
+        """End the open holds whose time is over, all at once: nothing else depends on them."""
+        self.expires_holds = self.expires_holds or self.ended_holds > 0
+        self.reserved -= self.ended_holds
+        self.ended_holds = 0
 
     def pay(self, entry: EntryRow, order: list[Lot], batch: dict[Lot | None, AllocationRow] | None = None) -> None:
         """

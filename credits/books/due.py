@@ -8,24 +8,22 @@ that the books never depend on who read when, or on a sweeper's punctuality.
 from datetime import datetime
 
 from credits.books.books import Books
-from credits.books.rows import LATE_GRACE, Lot, Reservation, Source
+from credits.books.rows import LATE_GRACE, Lot, Source
 
-_HOLD, _EXPIRY, _ACTIVATION = 0, 1, 2  # Their order at one instant.
+_EXPIRY, _ACTIVATION = 1, 2  # Their order at one instant.
 
 
 def book_due(books: Books) -> None:
     """Book everything that is due by the clock, then settle what can be settled now."""
+    books.expire_holds()
     books.instant = books.previous_clock_at
     while due := _first_due(books):
-        at, rank, _, what = due
+        at, rank, _, lot = due
         books.instant = max(books.instant, at)
-        if isinstance(what, Reservation):
-            books.holds.remove(what)
-            books.close(what, "expired")
-        elif rank == _EXPIRY:
-            end(books, what, "expiry", at)
+        if rank == _EXPIRY:
+            end(books, lot, "expiry", at)
         else:
-            _activate(books, what)
+            _activate(books, lot)
     books.instant = books.clock_at
     books.settle(None)
 
@@ -44,7 +42,7 @@ def end(books: Books, lot: Lot, kind: str, at: datetime, *, actor_id: int | None
 
 def next_change_at(books: Books) -> datetime | None:
     """The earliest instant at which something will become due."""
-    coming = [_next_of(lot, books.clock_at) for lot in books.lots] + [hold.expires_at for hold in books.holds] + [books.next_hold_at]
+    coming = [_next_of(lot, books.clock_at) for lot in books.lots] + [books.next_hold_at]
     return min((at for at in coming if at is not None), default=None)
 
 
@@ -55,11 +53,8 @@ def _activate(books: Books, lot: Lot) -> None:
     books.settle(entry.seq)
 
 
-def _first_due(books: Books) -> tuple[datetime, int, int, Lot | Reservation] | None:
-    due: list[tuple[datetime, int, int, Lot | Reservation]] = [
-        (*key, lot) for lot in books.lots if (key := _due_key(lot)) is not None and key[0] <= books.clock_at
-    ]
-    due += [(hold.expires_at, _HOLD, place, hold) for place, hold in enumerate(books.holds) if hold.expires_at <= books.clock_at]
+def _first_due(books: Books) -> tuple[datetime, int, int, Lot] | None:
+    due = [(*key, lot) for lot in books.lots if (key := _due_key(lot)) is not None and key[0] <= books.clock_at]
     return min(due, key=lambda change: change[:3], default=None)
 
 

@@ -168,8 +168,8 @@ def _amounts_of(cursor: CursorWrapper, account_ids: list[int]) -> list[tuple[int
 
 def _charges_of(cursor: CursorWrapper, account_ids: list[int]) -> Iterator[tuple[int, Charge]]:
     cursor.execute(
-        "SELECT account_id, event_id, charged_nanos, occurred_at, api_key_id, hold, hold_nanos, hold_opened_at, hold_expires_at, hold_key_id"
-        " FROM fresh_charge WHERE account_id = ANY(%(accounts)s) ORDER BY position",
+        "SELECT account_id, event_id, charged_nanos, occurred_at, api_key_id,"
+        " hold, hold_nanos, hold_opened_at, hold_expires_at, hold_key_id FROM fresh_charge WHERE account_id = ANY(%(accounts)s) ORDER BY position",
         {"accounts": account_ids},
     )
     for account_id, event_id, cost, occurred_at, api_key_id, hold, nanos, opened_at, expires_at, hold_key_id in cursor.fetchall():

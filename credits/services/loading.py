@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Q
 
 from core.errors import NotFound
-from credits.books import Bearer, Books, Lot, Reservation, Shortfall, Source, Span
+from credits.books import Bearer, Books, Lot, Shortfall, Source, Span
 from credits.models import Grant, LedgerEntry, Policy, Wallet
 
 
@@ -70,18 +70,14 @@ def _blank(wallet: Wallet, now: datetime) -> Books:
 
 
 def _load_holds(books: Sequence[Books]) -> None:
-    """Open holds that are due, and when the next of the others ends: an account may have thousands, and none of them is needed."""
+    """What open holds are due, and when the next of the others ends: an account may have thousands, and no single one is needed."""
     if not books:
         return
     by_account = {account.account_id: account for account in books}
     params = {"accounts": list(by_account), "clocks": [account.clock_at for account in books]}
     for row in _query(_HOLDS, params):
-        if row["public_id"] is None:
-            by_account[row["account_id"]].next_hold_at = row["expires_at"]
-        else:
-            by_account[row["account_id"]].holds.append(
-                Reservation(row["public_id"], row["amount_nanos"], row["opened_at"], row["expires_at"], row["api_key_id"])
-            )
+        account = by_account[row["account_id"]]
+        account.ended_holds, account.next_hold_at = int(row["ended"]), row["next_at"]
 
 
 def _lots(condition: Q) -> Iterable[tuple[int, Lot]]:
@@ -153,16 +149,12 @@ def _query(sql: str, params: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 _HOLDS = """
-WITH due AS (SELECT * FROM unnest(%(accounts)s::bigint[], %(clocks)s::timestamptz[]) AS of (account_id, clock_at))
-SELECT h.account_id, h.public_id, h.amount_nanos, h.opened_at, h.expires_at, h.api_key_id, h.id
-FROM due JOIN hold h ON h.account_id = due.account_id AND h.status = 'open' AND h.expires_at <= due.clock_at
-UNION ALL
-SELECT due.account_id, NULL, NULL, NULL, next.expires_at, NULL, NULL
-FROM due CROSS JOIN LATERAL (
-    SELECT h.expires_at FROM hold h
-    WHERE h.account_id = due.account_id AND h.status = 'open' AND h.expires_at > due.clock_at ORDER BY h.expires_at LIMIT 1
-) next
-ORDER BY expires_at, id
+SELECT of.account_id,
+    (SELECT coalesce(sum(h.amount_nanos), 0) FROM hold h
+     WHERE h.account_id = of.account_id AND h.status = 'open' AND h.expires_at <= of.clock_at) AS ended,
+    (SELECT min(h.expires_at) FROM hold h
+     WHERE h.account_id = of.account_id AND h.status = 'open' AND h.expires_at > of.clock_at) AS next_at
+FROM unnest(%(accounts)s::bigint[], %(clocks)s::timestamptz[]) AS of (account_id, clock_at)
 """
 
 # Debt is settled oldest first, so everything still open ends beyond the last settled position: only that tail is read.

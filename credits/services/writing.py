@@ -20,13 +20,16 @@ def write_books(books: Sequence[Books]) -> None:
         cursor.executemany(_INSERT_ALLOCATION, [_allocation(account, row) for account in books for row in account.rows])
         cursor.executemany(_CLOSE_HOLD, [_closed(account, hold) for account in books for hold in account.closed])
         cursor.executemany(_UPDATE_WALLET, [_wallet(account) for account in books])
-        for account in books:
-            if account.has_limits:
-                cursor.executemany(_UNCOUNT_HOLD, [_closed(account, hold) for hold in account.closed if hold.status != "captured"])
+        _expire_holds(cursor, [account for account in books if account.expires_holds])
+        uncounted = [
+            _closed(account, hold) for account in books if account.has_limits for hold in account.closed if hold.status != "captured"
+        ]
+        cursor.executemany(_UNCOUNT_HOLD, uncounted)
     for account in books:
         account.entries.clear()
         account.rows.clear()
         account.closed.clear()
+        account.expires_holds = False
 
 
 def _write_new_lots(cursor: CursorWrapper, books: Iterable[Books]) -> None:
@@ -106,6 +109,14 @@ def _allocation(account: Books, row: AllocationRow) -> dict[str, Any]:
     }
 
 
+def _expire_holds(cursor: CursorWrapper, books: Sequence[Books]) -> None:
+    """Every hold of these accounts that has ended by their clock, in one statement."""
+    if not books:
+        return
+    params = {"accounts": [account.account_id for account in books], "clocks": [account.clock_at for account in books]}
+    cursor.execute(_EXPIRE_HOLDS, params)
+
+
 def _closed(account: Books, hold: Reservation) -> dict[str, Any]:
     return {
         "account": account.account_id,
@@ -167,6 +178,21 @@ VALUES (%(account)s, %(from)s, %(to)s, %(grant)s, %(role)s, %(reverses)s, %(into
 
 _CLOSE_HOLD = """
 UPDATE hold SET status = %(status)s, event_id = %(event_id)s, closed_at = %(now)s WHERE account_id = %(account)s AND public_id = %(hold)s
+"""
+
+# Five minutes divide every bucket of a limit, so that holds opened in the same five are taken out of it together.
+_EXPIRE_HOLDS = """
+WITH ended AS (
+    UPDATE hold h SET status = 'expired', closed_at = of.clock_at
+    FROM unnest(%(accounts)s::bigint[], %(clocks)s::timestamptz[]) AS of (account_id, clock_at)
+    WHERE h.account_id = of.account_id AND h.status = 'open' AND h.expires_at <= of.clock_at
+    RETURNING h.account_id, h.api_key_id, h.opened_at, h.amount_nanos, of.clock_at
+), counted AS (
+    SELECT e.account_id, e.api_key_id, min(e.opened_at) AS opened_at, sum(e.amount_nanos)::bigint AS nanos, e.clock_at
+    FROM ended e JOIN wallet w ON w.account_id = e.account_id AND w.has_limits
+    GROUP BY e.account_id, e.api_key_id, date_bin('5 minutes', e.opened_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'), e.clock_at
+)
+SELECT count(*) FROM counted c CROSS JOIN LATERAL limit_count(c.account_id, c.api_key_id, c.opened_at, -c.nanos, c.clock_at) AS done
 """
 
 # A captured one is counted by its batch, which knows what was charged.

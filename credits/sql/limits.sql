@@ -279,9 +279,10 @@ BEGIN
         CONTINUE WHEN p_counted_at < since;
         bucket := CASE counting.strategy WHEN 'fixed' THEN since
             ELSE limit_bucket_start(counting.strategy, counting.duration, counting.zone, p_counted_at) END;
-        UPDATE limit_bucket SET nanos = nanos + p_nanos
+        -- A cache that is off must not stop money: it never falls below 0, and the nightly recount tells.
+        UPDATE limit_bucket SET nanos = greatest(nanos + p_nanos, 0)
         WHERE account_id = p_account AND limit_id = counting.id AND starts_at = bucket;
-        IF NOT FOUND THEN
+        IF NOT FOUND AND p_nanos > 0 THEN
             INSERT INTO limit_bucket (account_id, limit_id, starts_at, nanos) VALUES (p_account, counting.id, bucket, p_nanos);
         END IF;
         IF p_nanos > 0 THEN
