@@ -20,8 +20,7 @@ class AccountActs(CreditActs):
 
     actions_detail: ClassVar[tuple[str | dict[str, object], ...]] = (
         "adjust_balance",
-        "issue_grant",
-        "write_off",
+        {"title": "Credits", "icon": "redeem", "items": ["issue_grant", "write_off"]},
         {"title": "Rules", "icon": "rule", "items": ["set_limit", "remove_limit", "set_policy"]},
         {"title": "Account", "icon": "business", "items": ["verify", "freeze", "release", "close"]},
     )

@@ -32,7 +32,7 @@ ISSUED_BY_HAND: Final = {
 """What an operator may issue, and its other side. What is bought, planned or checked in comes by itself."""
 POLICY_WORDS: Final = {
     Policy.DEBT: "the customer, into debt",
-    Policy.ABSORB: "we absorb it",
+    Policy.ABSORB: "us: we absorb it",
 }
 KEYS_SHOWN: Final = 200
 
@@ -135,7 +135,7 @@ class IssueGrantForm(AccountForm, PreviewForm):
         )
         grant = issue_grant(account_id=self.account_id, terms=terms, now=now, reason=self.reason_given)
         ends = f"{grant.expires_at:%Y-%m-%d %H:%M} UTC" if grant.expires_at else "never"
-        lines = [("Grant", f"{both(grant.amount_nanos)}, {kind.label.lower()}, {grant.category}"), ("Ends", ends)]
+        lines = [("Grant", f"{both(grant.amount_nanos)}, {kind.label.lower()}, counts as {grant.category}"), ("Ends", ends)]
         if grant.booked_at is None:
             lines.append(("Note", f"nothing moves before {grant.effective_at:%Y-%m-%d %H:%M} UTC"))
         return lines

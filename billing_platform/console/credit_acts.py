@@ -90,7 +90,7 @@ class CreditActs(OffersByState[Account]):
         return _perform(form, request, object_id)
 
     @dialog_action(
-        "Set overrun",
+        "Set overrun policy",
         permissions=("credits.set_policy", "accounts.view_account"),
         form=PolicyForm,
         icon="balance",

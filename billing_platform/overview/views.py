@@ -11,7 +11,6 @@ from rest_framework.serializers import ListSerializer
 from accounts.api.access import account_of, caller_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS, page_parameters
 from accounts.selectors import Account, Scope, owner_of, zone_at
-from core.api.bounds import Bounds, read_bounds
 from billing_platform.overview.credit import read_standing
 from billing_platform.overview.ledger import read_ledger_page
 from billing_platform.overview.serializers import (
@@ -21,6 +20,7 @@ from billing_platform.overview.serializers import (
     TransactionSerializer,
 )
 from core import clock
+from core.api.bounds import Bounds, read_bounds
 from core.api.dialects import BILLING, GATEWAY
 from core.api.pagination import read_page
 from core.api.views import ApiView

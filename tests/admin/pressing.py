@@ -33,3 +33,9 @@ def press(browser: Client, url: str, fields: Mapping[str, object]) -> Answer:
 def fill_and_press(browser: Client, url: str, **fields: object) -> Answer:
     """Open, fill in, press once."""
     return press(browser, url, open_dialog(browser, url) | fields)
+
+
+def press_twice(browser: Client, url: str, **fields: object) -> tuple[Answer, Answer]:
+    """Open, fill in, press; then press again with what the first answer shows, as a person who has read it."""
+    first = fill_and_press(browser, url, **fields)
+    return first, press(browser, url, hidden_fields(first.content.decode()) | fields)

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from core.models import AuditRecord
+from credits.models import Grant, Kind, LedgerEntry
 from tests.admin.house import House, every_row
 from tests.admin.pressing import fill_and_press, open_dialog
 from tests.admin.sales import Sales
@@ -31,6 +32,9 @@ def addresses(house: House, sales: Sales) -> list[str]:
     pks = {
         "accounts_account": house.account.pk,
         "accounts_apikey": house.gateway_key.pk,
+        "credits_grant": Grant.objects.filter(account=house.account).latest("pk").pk,
+        "credits_hold": house.hold.pk,
+        "credits_ledgerentry": LedgerEntry.objects.filter(account=house.account, kind=Kind.USAGE).latest("seq").pk,
         "payments_order": sales.waiting.pk,
         "payments_paymentreview": sales.review.pk,
         "payments_providerevent": sales.failed.pk,
@@ -49,9 +53,21 @@ def test_there_are_acts_to_test() -> None:
         "accounts_account_adjust_balance",
         "accounts_account_close",
         "accounts_account_freeze",
+        "accounts_account_issue_grant",
         "accounts_account_release",
+        "accounts_account_remove_limit",
+        "accounts_account_set_limit",
+        "accounts_account_set_policy",
+        "accounts_account_verify",
+        "accounts_account_write_off",
         "accounts_apikey_issue_platform_key",
         "accounts_apikey_revoke",
+        "core_verificationrun_verify_all",
+        "credits_grant_freeze",
+        "credits_grant_release",
+        "credits_grant_void",
+        "credits_hold_void",
+        "credits_ledgerentry_reverse",
         "payments_order_cancel",
         "payments_paymentreview_close",
         "payments_paymentreview_credit",
@@ -88,7 +104,7 @@ def test_looking_at_a_dialog_changes_nothing(house: House, sales: Sales, boss: C
 def test_a_press_without_a_csrf_token_is_refused(house: House, sales: Sales, boss: Client) -> None:
     before = every_row()
     for url in addresses(house, sales):
-        fields = open_dialog(boss, url) | {"reason": REASON, "amount": "5", "shown_amount": "5000000000", "name": "k"}
+        fields = open_dialog(boss, url) | {"reason": REASON, "amount": "5", "shown": "amount=5000000000", "name": "k"}
         assert boss.post(url, {**fields, "csrfmiddlewaretoken": "forged"}).status_code == 403, url
     assert every_row() == before
 
@@ -96,7 +112,7 @@ def test_a_press_without_a_csrf_token_is_refused(house: House, sales: Sales, bos
 def test_a_press_without_a_reason_does_nothing(house: House, sales: Sales, boss: Client) -> None:
     before = every_row()
     for url in addresses(house, sales):
-        answer = fill_and_press(boss, url, reason="  no  ", amount="5", shown_amount="5000000000", name="k", scopes="usage:write")
+        answer = fill_and_press(boss, url, reason="  no  ", amount="5", shown="amount=5000000000", name="k", scopes="usage:write")
         assert answer.status_code == 200, url
         assert "at least 10 characters" in answer.content.decode(), url
     assert every_row() == before
@@ -123,7 +139,18 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
         for name in (
             "accounts_account_adjust_balance",
             "accounts_account_freeze",
+            "accounts_account_issue_grant",
+            "accounts_account_remove_limit",
+            "accounts_account_set_limit",
+            "accounts_account_set_policy",
+            "accounts_account_verify",
+            "accounts_account_write_off",
             "accounts_apikey_revoke",
+            "credits_grant_freeze",
+            "credits_grant_release",
+            "credits_grant_void",
+            "credits_hold_void",
+            "credits_ledgerentry_reverse",
             "payments_order_cancel",
             "payments_paymentreview_close",
             "payments_paymentreview_credit",
@@ -131,7 +158,7 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "usage_priceversion_activate",
         )
     ]
-    assert [boss.get(url).status_code for url in urls] == [404] * 8
+    assert [boss.get(url).status_code for url in urls] == [404] * len(urls)
 
 
 def test_freezing_and_releasing_leave_their_reasons(house: House, boss: Client) -> None:

@@ -39,7 +39,7 @@ def test_the_first_press_shows_the_effect_and_does_nothing(house: House, boss: C
     assert (answer.status_code, "HX-Redirect" in answer) == (200, False)
     assert "$19.25 (19,250 credits) → -$0.75 (-750 credits)" in html
     assert "the rest becomes debt" in html
-    assert hidden_fields(html)["shown_amount"] == str(-20 * DOLLAR)
+    assert hidden_fields(html)["shown"] == f"amount={-20 * DOLLAR}"
     assert every_row() == before
 
 
@@ -52,12 +52,12 @@ def test_the_second_press_does_it_and_says_before_and_after(house: House, boss: 
     entry = newest(house)
     assert (entry.amount_nanos, entry.kind, entry.actor_id) == (12_500_000_001, Kind.MANUAL, house.boss.pk)
     page = boss.get(answer["HX-Redirect"]).content.decode()
-    assert "Balance $19.25 (19,250 credits) → $31.750000001 (31,750.000001 credits)" in page
+    assert "Balance: $19.25 (19,250 credits) → $31.750000001 (31,750.000001 credits)" in page
 
 
 def test_without_htmx_the_second_press_redirects(house: House, boss: Client) -> None:
     url = dialog(house)
-    fields = open_dialog(boss, url) | {"amount": "1", "reason": REASON, "shown_amount": str(DOLLAR)}
+    fields = open_dialog(boss, url) | {"amount": "1", "reason": REASON, "shown": f"amount={DOLLAR}"}
     assert boss.post(url, fields)["Location"] == f"/admin/accounts/account/{house.account.pk}/change/"
 
 
@@ -70,7 +70,7 @@ def test_another_amount_at_the_second_press_is_shown_first(house: House, boss: C
 
 
 def test_it_leaves_an_audit_row_with_before_and_after(house: House, boss: Client) -> None:
-    fill_and_press(boss, dialog(house), amount="-5", reason=REASON, shown_amount=str(-5 * DOLLAR))
+    fill_and_press(boss, dialog(house), amount="-5", reason=REASON, shown=f"amount={-5 * DOLLAR}")
     record = AuditRecord.objects.order_by("-pk")[0]
     assert (record.act, record.reason, record.actor_id) == ("adjust_balance", REASON, house.boss.pk)
     assert (record.account_id, record.before, record.after["balance_usd"]) == (
@@ -82,7 +82,7 @@ def test_it_leaves_an_audit_row_with_before_and_after(house: House, boss: Client
 
 
 def test_a_resent_press_adjusts_once(house: House, boss: Client) -> None:
-    fields = open_dialog(boss, dialog(house)) | {"amount": "5", "reason": REASON, "shown_amount": str(5 * DOLLAR)}
+    fields = open_dialog(boss, dialog(house)) | {"amount": "5", "reason": REASON, "shown": f"amount={5 * DOLLAR}"}
     first = press(boss, dialog(house), fields)
     after_first = every_row()
     assert press(boss, dialog(house), fields)["HX-Redirect"] == first["HX-Redirect"]
@@ -91,10 +91,10 @@ def test_a_resent_press_adjusts_once(house: House, boss: Client) -> None:
 
 
 def test_a_used_dialog_refuses_another_amount(house: House, boss: Client) -> None:
-    fields = open_dialog(boss, dialog(house)) | {"amount": "5", "reason": REASON, "shown_amount": str(5 * DOLLAR)}
+    fields = open_dialog(boss, dialog(house)) | {"amount": "5", "reason": REASON, "shown": f"amount={5 * DOLLAR}"}
     press(boss, dialog(house), fields)
     before = every_row()
-    answer = press(boss, dialog(house), fields | {"amount": "6", "shown_amount": str(6 * DOLLAR)})
+    answer = press(boss, dialog(house), fields | {"amount": "6", "shown": f"amount={6 * DOLLAR}"})
     assert (answer.status_code, "HX-Redirect" in answer) == (200, False)
     assert "This key has booked another adjustment" in answer.content.decode()
     assert every_row() == before
@@ -102,7 +102,7 @@ def test_a_used_dialog_refuses_another_amount(house: House, boss: Client) -> Non
 
 def test_each_opening_of_the_dialog_is_an_adjustment_of_its_own(house: House, boss: Client) -> None:
     for _ in range(2):
-        fill_and_press(boss, dialog(house), amount="5", reason=REASON, shown_amount=str(5 * DOLLAR))
+        fill_and_press(boss, dialog(house), amount="5", reason=REASON, shown=f"amount={5 * DOLLAR}")
     assert newest(house).balance_after_nanos == 29_250_000_000
 
 
@@ -112,7 +112,7 @@ def test_two_presses_at_once_adjust_once(amount: int) -> None:
     house = make_house()
     browsers = [logged_in(house.boss) for _ in range(2)]
     opened = open_dialog(browsers[0], dialog(house))
-    fields = opened | {"amount": str(amount), "reason": REASON, "shown_amount": str(amount * DOLLAR)}
+    fields = opened | {"amount": str(amount), "reason": REASON, "shown": f"amount={amount * DOLLAR}"}
     sent = [fields | {"csrfmiddlewaretoken": open_dialog(browser, dialog(house))["csrfmiddlewaretoken"]} for browser in browsers]
     outcomes = at_once(*(lambda i=i: press(browsers[i], dialog(house), sent[i])["HX-Redirect"] for i in range(2)))
     forget()
@@ -135,7 +135,7 @@ def test_an_amount_that_is_none_is_refused_beside_its_field(house: House, boss: 
 @pytest.mark.parametrize("token", ["", "x" * 32, "../../etc", "0" * 200])
 def test_a_crafted_token_does_nothing(house: House, boss: Client, token: str) -> None:
     before = every_row()
-    answer = fill_and_press(boss, dialog(house), amount="5", reason=REASON, shown_amount=str(5 * DOLLAR), token=token)
+    answer = fill_and_press(boss, dialog(house), amount="5", reason=REASON, shown=f"amount={5 * DOLLAR}", token=token)
     assert (answer.status_code, "HX-Redirect" in answer) == (200, False)
     assert every_row() == before
 
@@ -148,12 +148,12 @@ def test_finance_may_adjust_and_support_may_not(house: House) -> None:
         person.groups.add(Group.objects.get(name=role))
         browsers[role] = logged_in(person)
     assert browsers["support"].get(dialog(house)).status_code == 403
-    answer = fill_and_press(browsers["finance"], dialog(house), amount="5", reason=REASON, shown_amount=str(5 * DOLLAR))
+    answer = fill_and_press(browsers["finance"], dialog(house), amount="5", reason=REASON, shown=f"amount={5 * DOLLAR}")
     assert "HX-Redirect" in answer
     assert newest(house).amount_nanos == 5 * DOLLAR
 
 
 def test_a_positive_adjustment_is_a_promo_grant_without_end(house: House, boss: Client) -> None:
-    fill_and_press(boss, dialog(house), amount="5", reason=REASON, shown_amount=str(5 * DOLLAR))
+    fill_and_press(boss, dialog(house), amount="5", reason=REASON, shown=f"amount={5 * DOLLAR}")
     grant = Grant.objects.filter(account=house.account).order_by("-pk")[0]
     assert (grant.amount_nanos, grant.category, grant.expires_at) == (5 * DOLLAR, "promo", None)

@@ -18,15 +18,23 @@ from tests.admin.house import APPS, House, every_row
 
 pytestmark = pytest.mark.usefixtures("sales")
 
-WITHOUT_PAGE = {"core.IdempotentRequest", "payments.OrderLine"}
-"""Answers that are kept for a day for whoever asks again, and lines, which their order's page shows."""
+WITHOUT_PAGE = {"core.IdempotentRequest", "credits.Checkpoint", "credits.LimitBucket", "payments.OrderLine"}
+"""Answers that are kept for a day for whoever asks again; and what the page of its order, seal or limit shows."""
 ALL = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 OURS = [model for model in ALL if model._meta.label not in WITHOUT_PAGE]
 LEDGER = [
     "core.AuditRecord",
+    "core.VerificationFinding",
+    "core.VerificationRun",
     "credits.Allocation",
     "credits.Grant",
+    "credits.Hold",
+    "credits.HouseAccount",
+    "credits.HouseEntry",
     "credits.LedgerEntry",
+    "credits.LimitNotice",
+    "credits.Seal",
+    "credits.SpendingLimit",
     "credits.Wallet",
     "payments.Order",
     "payments.PaymentAttempt",
