@@ -4,14 +4,16 @@ import argparse
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_platform.settings")
+os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 import django
 
 django.setup()
 
-from benchmarks.report import machine, print_row  # noqa: E402 - Django must be set up before models are imported
+from benchmarks.report import machine, print_proof, print_row  # noqa: E402 - Django must be set up before models are imported
 from benchmarks.rows import ROWS, measure  # noqa: E402
-from benchmarks.world import World, running_web  # noqa: E402
+from benchmarks.servers import running_servers  # noqa: E402
+from benchmarks.world import World  # noqa: E402
 
 
 def main() -> None:
@@ -20,13 +22,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5, help="floor and product runs of each row")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")
     parser.add_argument("--row", type=int, help="only that row, counted from 1")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="how many are added for the proof; 0 leaves it out")
     options = parser.parse_args()
     print(machine(), flush=True)
     world = World.build()
-    with running_web() as url:
+    with running_servers() as servers:
         for number, row in enumerate(ROWS, start=1):
             if options.row in (None, number):
-                print_row(row, measure(row, world, url, pairs=options.pairs, seconds=options.seconds))
+                print_row(row, measure(row, world, servers, pairs=options.pairs, seconds=options.seconds))
+        if options.entries and options.row in (None, len(ROWS) + 1):
+            print_proof(world, servers, entries=options.entries)
 
 
 if __name__ == "__main__":

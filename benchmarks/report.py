@@ -2,12 +2,20 @@
 
 import os
 import platform
+import time
 from pathlib import Path
 from statistics import median
 
 from django.db import connection
 
+from benchmarks.proof import prove
 from benchmarks.rows import Pair, Row
+from benchmarks.sample import Sample
+from benchmarks.servers import Servers
+from benchmarks.stamping import stamp
+from benchmarks.world import World
+from core import clock
+from credits.services.sealing import seal_ledger
 
 
 def machine() -> str:
@@ -24,10 +32,45 @@ def machine() -> str:
 
 def print_row(row: Row, pairs: list[Pair]) -> None:
     """Floor, product and their ratio: the median of the pairs, with the lowest and highest ratio beside it."""
-    ratios = sorted(pair.product / pair.floor for pair in pairs)
-    floor, product = median(pair.floor for pair in pairs), median(pair.product for pair in pairs)
+    ratios = sorted(pair.ratio for pair in pairs)
+    floor, product = median(pair.floor.rate for pair in pairs), median(pair.product.rate for pair in pairs)
     print(
         f"{row.name:<48} floor {floor:>8,.0f}/s  product {product:>8,.0f}/s  ratio {median(ratios):.2f}"
         f" ({ratios[0]:.2f}–{ratios[-1]:.2f})  bar {row.bar:.2f}  aim {row.aim:.2f}",
         flush=True,
     )
+    _print_requests("floor", [pair.floor for pair in pairs])
+    _print_requests("product", [pair.product for pair in pairs])
+
+
+def _print_requests(whose: str, samples: list[Sample]) -> None:
+    for name in samples[0].latency:
+        middle, late = (median(sample.latency[name][place] for sample in samples) for place in (0, 1))
+        print(f"    {whose}, {name:<8} median {middle:6.1f} ms  99th percentile {late:6.1f} ms", flush=True)
+    if samples[0].cpu:
+        parts = {who: median(sample.cpu[who] for sample in samples) for who in samples[0].cpu}
+        spelled = ", ".join(f"{who} {used:.2f}" for who, used in parts.items())
+        print(f"    {whose}, CPU a request: {spelled} ms, together {sum(parts.values()):.2f}", flush=True)
+
+
+def print_proof(world: World, servers: Servers, *, entries: int) -> None:
+    """Build a large ledger, seal it, prove it: entries a second, the slowest checks, memory."""
+    started = time.perf_counter()
+    stored = stamp(world, servers, entries=entries)
+    built = time.perf_counter()
+    sealed = seal_ledger(now=clock.now())
+    seconds = time.perf_counter() - built
+    print(
+        f"{stored:,} entries: built in {built - started:.0f} s, sealed in {seconds:.0f} s ({sealed} seals)",
+        flush=True,
+    )
+    proof = prove()
+    print(
+        f"verify_ledger: {proof.entries:,} entries in {proof.seconds:.1f} s, {proof.entries / proof.seconds:,.0f} entries/s;"
+        f" peak {proof.peak_mib:.0f} MiB, {proof.start_mib:.0f} of them before it began",
+        flush=True,
+    )
+    for name, took in proof.slowest:
+        print(f"    {took:6.1f} s  {name}", flush=True)
+    if proof.discrepancies:
+        raise SystemExit("\n".join(["the books disagree:", *proof.discrepancies]))

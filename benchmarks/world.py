@@ -1,15 +1,7 @@
-"""What is measured on: accounts with credits, a price book, a gateway's key, the floor's tables, a web server."""
+"""What is measured on: accounts with credits, a price book, a gateway's key, the floor's tables."""
 
-import os
 import random
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -25,7 +17,6 @@ from core.money import NANOS_PER_USD
 from credits.books import Lot, Source, book_due
 from credits.models import Book, Category, Kind
 from credits.services.posting import make_wallets, open_books, write_books
-from launcher.product import WEB
 from usage.models import AiModel, PriceVersion
 from usage.services.starter_prices import load_starter_prices
 
@@ -34,7 +25,7 @@ FLOOR_TABLES: Final = ("floor_usage_event", "floor_ledger_entry")
 _GRANT_USD: Final = 100_000
 
 
-@dataclass
+@dataclass(eq=False)
 class World:
     """Accounts (internal and public ids), models, the gateway's key. Its batches never repeat an event."""
 
@@ -65,9 +56,15 @@ class World:
             count(1),
         )
 
-    def body(self, accounts: int, events: int) -> bytes:
-        """A request's body: that many new events over that many accounts."""
-        now, chosen = clock.now().isoformat(), random.choices(self.accounts[:accounts], k=events)
+    def more_accounts(self, many: int) -> list[tuple[int, str]]:
+        """New ones with credits, beside `accounts`."""
+        made = Account.objects.bulk_create([Account(name=f"bench extra {number}") for number in range(many)])
+        _give_credits([account.pk for account in made], clock.now())
+        return [(account.pk, account.public_id) for account in made]
+
+    def body(self, accounts: list[tuple[int, str]], events: int) -> bytes:
+        """A request's body: that many new events over these accounts."""
+        now, chosen = clock.now().isoformat(), random.choices(accounts, k=events)
         return f"[{','.join(self._event(public_id, now) for _, public_id in chosen)}]".encode()
 
     def floor_batch(self, accounts: int, events: int) -> tuple[str, str]:
@@ -116,7 +113,7 @@ class World:
 
 _EVENT_COLUMNS: Final[list[str]] = []
 _ENTRY_COLUMNS: Final[list[str]] = []
-_NULLABLE: Final = {"api_key_id", "metadata", "source_key", "reverses", "actor_id"}
+_NULLABLE: Final = {"api_key_id", "metadata", "source_key", "reverses", "actor_id", "hold", "flag"}
 
 
 def _line(columns: list[str], values: dict[str, object]) -> str:
@@ -148,39 +145,3 @@ def _make_floor_tables() -> None:
                 [floor],
             )
             columns[:] = [name for (name,) in cursor.fetchall()]
-
-
-@contextmanager
-def running_web() -> Iterator[str]:
-    """The product's web server as the launcher and compose start it, on a free port; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, *WEB[1:], "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
-    environment = os.environ | {
-        "LOCAL_HTTP": "1",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "LOG_LEVEL": "WARNING",
-        "THROTTLE_WRITE": "1000000/min",
-    }
-    web = subprocess.Popen(command, env=environment)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url, web)
-        yield url
-    finally:
-        web.terminate()
-        web.wait(timeout=30)
-
-
-def _wait_until_ready(url: str, web: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
-        if web.poll() is not None:
-            raise RuntimeError("the web server ended before it was ready")
-        try:
-            urllib.request.urlopen(f"{url}/healthz", timeout=1).close()  # noqa: S310
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("the web server was not ready within 30 seconds")
