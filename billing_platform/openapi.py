@@ -1,25 +1,23 @@
 """The OpenAPI document: made once per process, each endpoint in it once."""
 
 from functools import cache
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from django.http import HttpResponse
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from accounts.api.parameters import ACCOUNT_PARAMETERS
 from core.api.dialects import VENDOR_PREFIX
-from core.api.exception_handler import AVAILABLE_HEADER, RESERVED_HEADER
-from core.api.idempotency import IDEMPOTENCY_PARAMETERS
 from core.api.views import ApiView
-from usage.services.admission import HoldAnswer, HoldRequest, VoidRequest
-from usage.services.captures import CaptureAnswer, CaptureRequest
+from usage.api.hold_shapes import CaptureAnswer, HoldAnswer
+from usage.services.admission import HoldRequest, VoidRequest
+from usage.services.captures import CaptureRequest
 from usage.services.events import EVENTS_MAX, IngestAnswer, ReportedEvent
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -61,81 +59,6 @@ class UsageEvents(OpenApiViewExtension):  # type: ignore[no-untyped-call]  # the
                 return super().post(request)  # type: ignore[no-any-return]
 
         return Described
-
-
-class _Held(OpenApiViewExtension):  # type: ignore[no-untyped-call]  # the registry's hook has no types
-    """What is on the way of every call has no serializer either."""
-
-    match_subclasses = False
-    operation: ClassVar[str]
-    asked: ClassVar[type[msgspec.Struct]]
-    answered: ClassVar[type[msgspec.Struct]]
-    status: ClassVar[int] = 200
-
-    def view_replacement(self) -> type[ApiView]:
-        (asked, answered), _ = msgspec.json.schema_components([self.asked, self.answered], ref_template=_REFERENCE)
-
-        class Described(self.target_class):  # type: ignore[misc, name-defined]  # resolved by the extension
-            error_statuses = (402, 409, 503)
-
-        described = extend_schema(
-            operation_id=self.operation,
-            tags=["v1"],
-            parameters=[_ACCOUNT, *IDEMPOTENCY_PARAMETERS, *_LEFT],
-            request={"application/json": asked},
-            responses={(self.status, "application/json"): answered},
-        )
-        Described.post = described(self.target_class.post)  # type: ignore[attr-defined]  # resolved by the extension
-        return Described
-
-
-class OpenedHolds(_Held):
-    """POST /v1/holds."""
-
-    target_class = "usage.api.holds.HoldsView"
-    operation, asked, answered, status = "open_hold", HoldRequest, HoldAnswer, 201
-
-
-class CapturedHolds(_Held):
-    """POST /v1/holds/{id}/capture."""
-
-    target_class = "usage.api.holds.HoldCaptureView"
-    operation, asked, answered = "capture_hold", CaptureRequest, CaptureAnswer
-
-
-class VoidedHolds(_Held):
-    """POST /v1/holds/{id}/void."""
-
-    target_class = "usage.api.holds.HoldVoidView"
-    operation, asked, answered = "void_hold", VoidRequest, HoldAnswer
-
-
-class ReadHolds(OpenApiViewExtension):  # type: ignore[no-untyped-call]  # the registry's hook has no types
-    """GET /v1/holds/{id}."""
-
-    target_class = "usage.api.holds.OneHoldView"
-
-    def view_replacement(self) -> type[ApiView]:
-        (answered,), _ = msgspec.json.schema_components([HoldAnswer], ref_template=_REFERENCE)
-
-        class Described(self.target_class):  # type: ignore[misc, name-defined]  # resolved by the extension
-            pass
-
-        described = extend_schema(
-            operation_id="hold", tags=["v1"], parameters=[*ACCOUNT_PARAMETERS], responses={(200, "application/json"): answered}
-        )
-        Described.get = described(self.target_class.get)  # type: ignore[attr-defined]  # resolved by the extension
-        return Described
-
-
-_ACCOUNT: Final = OpenApiParameter("account", str, OpenApiParameter.QUERY, description="Whose hold, where the body does not say it.")
-_LEFT: Final = [
-    OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200, 201, 402], description=words)
-    for name, words in (
-        (AVAILABLE_HEADER, "What the account can still spend, in exact dollars."),
-        (RESERVED_HEADER, "What its open holds keep aside, in exact dollars."),
-    )
-]
 
 
 def with_hot_path(result: dict[str, Any], **_: object) -> dict[str, Any]:

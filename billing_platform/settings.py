@@ -36,6 +36,8 @@ PENDING_ORDERS_MAX = env.int("PENDING_ORDERS_MAX", default=50)  # Of one account
 # Hosts (with a port only where it is not the usual one) to which a person may be sent after a checkout.
 CHECKOUT_REDIRECT_HOSTS = [host.lower() for host in env.list("CHECKOUT_REDIRECT_HOSTS", default=[urlsplit(PUBLIC_URL).netloc])]
 
+STATEMENT_ENTRIES_MAX = 1_000_000  # In one answer; a longer period is asked for in parts.
+
 INSTALLED_APPS = [
     "billing_platform.console.apps.ConsoleConfig",
     "unfold.apps.BasicAppConfig",  # The default one would put its own site in place of ours.
@@ -134,6 +136,7 @@ _TIMETABLE: dict[str, tuple[timedelta | crontab, int]] = {
     "payments.tasks.reconcile_attempts": (timedelta(minutes=1), 60),
     "payments.tasks.read_provider_feed": (timedelta(minutes=5), 300),
     "usage.tasks.book_absorbed_days": (crontab(hour="0", minute="40"), 12 * _HOUR),
+    "credits.tasks.book_written_off": (crontab(hour="0", minute="50"), 12 * _HOUR),
     "payments.tasks.reread_provider_feed": (crontab(hour="2", minute="45"), 12 * _HOUR),
     "billing_platform.tasks.verify_ledger": (crontab(hour="3", minute="15"), 12 * _HOUR),
     "accounts.tasks.forget_expired_tokens": (crontab(hour="4", minute="5"), 12 * _HOUR),
@@ -187,6 +190,7 @@ REST_FRAMEWORK = {
         # Per token. The platform's own gateways are not limited unless a rate is set.
         "read": env.str("THROTTLE_READ", default="1200/min"),
         "write": env.str("THROTTLE_WRITE", default="600/min"),
+        "statement": env.str("THROTTLE_STATEMENT", default="10/min"),  # Per token, platform keys too: each reads a history.
         "checkout": env.str("THROTTLE_CHECKOUT", default="30/min"),  # Per account: each asks the payment provider.
         "platform": env.str("THROTTLE_PLATFORM", default=""),
     },

@@ -6,7 +6,8 @@ running spending, and raise false alarms. An account counts as disagreeing when 
 whoever keeps the result (`billing_platform.verification_keeping`) is told of each step, between the transactions.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -16,7 +17,7 @@ from django.db import connection, transaction
 
 import credits.reconciliation
 from billing_platform.wiring import CHECKS
-from core.verification import ROWS_MAX, Check, Discrepancy
+from core.verification import ROWS_MAX, ROWS_OF_ACCOUNT_MAX, Check, Discrepancy
 
 ACCOUNTS_PER_RANGE: Final = 10_000
 SHOWN_MAX: Final = 1_000
@@ -24,7 +25,11 @@ SHOWN_MAX: Final = 1_000
 
 @dataclass(slots=True)
 class Verification:
-    """The result of a run: how many checks, every discrepancy (about the first 1,000), and how many wallets are overdue."""
+    """
+    The result of a run: how many checks, the discrepancies (the first 1,000), and how many wallets are overdue.
+
+    A run goes on to its end however much it has found: which accounts disagree is needed of all of them.
+    """
 
     checks: int
     discrepancies: list[Discrepancy] = field(default_factory=list)
@@ -48,15 +53,15 @@ def verify_ledger(*, now: datetime, account_id: int | None = None, watcher: Watc
     """Run every check, over all accounts or one. Reads only; may run beside spending."""
     result, told = Verification(checks=len(CHECKS)), watcher or Watcher()
     for low, high in _ranges(account_id):
-        before = len(result.discrepancies)
+        disagreeing: set[int] = set()
         for check in CHECKS:
             told.begins(check, low, high)
             confirmed = _confirmed(check, low, high)
-            told.found(confirmed)
-            result.discrepancies.extend(confirmed)
-            if len(result.discrepancies) >= SHOWN_MAX:
-                return result
-        told.covered(low, high, {one.account_id for one in result.discrepancies[before:]})
+            disagreeing |= {one.account_id for one in confirmed}
+            shown = confirmed[: max(0, SHOWN_MAX - len(result.discrepancies))]
+            told.found(shown)
+            result.discrepancies.extend(shown)
+        told.covered(low, high, disagreeing)
     result.late_wallets = credits.reconciliation.count_late_wallets(now)
     return result
 
@@ -75,4 +80,13 @@ def _run(check: Check, low: int, high: int) -> list[tuple[int, str]]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return list(islice(check.find(low, high), ROWS_MAX))
+        return list(islice(_some_of_each(check.find(low, high)), ROWS_MAX))
+
+
+def _some_of_each(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """At most some rows of each account; SQL checks bound themselves."""
+    told: Counter[int] = Counter()
+    for account_id, detail in rows:
+        told[account_id] += 1
+        if told[account_id] <= ROWS_OF_ACCOUNT_MAX:
+            yield account_id, detail

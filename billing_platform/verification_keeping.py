@@ -43,7 +43,7 @@ def keep_verification(
     `tell_time` is asked again and again, since a run is long. `say` gets a line whenever a check begins. What ends a run early is kept
     as its problem, and raised.
     """
-    with single_flight(f"verify_ledger {account_id or 'all'}") as is_mine:
+    with single_flight(f"verify_ledger {_of(account_id)}") as is_mine:
         if not is_mine:
             return None
         run = verification_runs.begin_run(asked_by=asked_by, account_id=account_id, checks=len(CHECKS), now=tell_time())
@@ -65,13 +65,18 @@ def ask_for_verification(*, account_id: int | None, actor_id: int, reason: str, 
         record_act(
             actor_id=actor_id,
             act="verify_books",
-            object_type="account" if account_id else "ledger",
-            object_id=str(account_id or "all"),
+            object_type="ledger" if account_id is None else "account",
+            object_id=_of(account_id),
             account_id=account_id,
             reason=reason,
             now=now,
         )
         enqueue("billing_platform.tasks.verify_now", account_id=account_id)
+
+
+def _of(account_id: int | None) -> str:
+    """What is verified, by name; 0 is the house, and not all."""
+    return "all" if account_id is None else str(account_id)
 
 
 class _Keeper(Watcher):

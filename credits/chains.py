@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from django.db import connection
@@ -26,6 +27,9 @@ CELLS: Final = (
     "e.source_type || ':' || e.source_id",
 )
 """The columns behind `chain.FIELDS`, in their order."""
+
+_TREES: Final = 8
+"""So many trees are remembered: the newest seals are those that are asked for, and a tree of 10,000 checkpoints takes 1.4 MB."""
 
 # The database hashes each entry, Python chains the digests: what crosses the wire is 32 bytes an entry. Only the source may hold
 # what JSON escapes, and PostgreSQL escapes it as Python does. A stretch is one range of the primary key, never more than a checkpoint's.
@@ -116,6 +120,17 @@ def leaves_of(seal_number: int) -> list[bytes]:
     """The leaves of a seal's tree, by their places."""
     rows = Checkpoint.objects.filter(seal_id=seal_number).order_by("position").values_list("account__public_id", "seq", "link")
     return [chain.leaf(str(public_id), seq, bytes(link)) for public_id, seq, link in rows.iterator(chunk_size=2_000)]
+
+
+def tree_of(seal: Seal) -> list[list[bytes]]:
+    """The tree under a seal, as its checkpoints say; remembered, since a seal never changes."""
+    return _tree(seal.number, bytes(seal.root))
+
+
+@lru_cache(maxsize=_TREES)
+def _tree(seal_number: int, _root: bytes) -> list[list[bytes]]:
+    """By the root as well: databases of tests begin at number 1 again and again."""
+    return chain.tree(leaves_of(seal_number))
 
 
 def newest_seal() -> Seal | None:

@@ -15,24 +15,7 @@ from credits.models import Checkpoint, LedgerEntry, Seal, Wallet
 SEALED_WITHIN_SECONDS: Final = 300
 """How often the ledger is sealed."""
 
-# Ids are handed out under the wallet's lock, in the order of seq: a bisection finds one by 24 looks at the primary key, where the
-# index on `id` (BRIN, for the admin) would read every page that it has not summarized yet.
-_BISECT: Final = """
-WITH RECURSIVE halving (low, high) AS (
-    VALUES (1::bigint, %(next_seq)s::bigint)
-    UNION ALL
-    SELECT CASE WHEN is_before THEN middle + 1 ELSE low END, CASE WHEN is_before THEN high ELSE middle END
-    FROM (
-        SELECT low, high, middle, (
-            SELECT e.id FROM ledger_entry e WHERE e.account_id = %(account)s AND e.seq = middle
-        ) < %(id)s AS is_before
-        FROM (SELECT low, high, (low + high) / 2 AS middle FROM halving WHERE low < high) AS stretch
-        OFFSET 0
-    ) AS probe
-)
-SELECT low FROM halving WHERE low = high
-"""
-
+_ID_MAX: Final = 2**63 - 1
 _CELLS: Final = f"SELECT {', '.join(chains.CELLS)} FROM ledger_entry e WHERE e.account_id = %(account)s AND e.seq = %(seq)s"  # noqa: S608
 
 
@@ -81,7 +64,7 @@ def read_proof(*, account_id: int, public_id: str, entry_id: int) -> Proof:
         link=chain.last_link(link_before, each[seq - before.seq - 1]),
         following=each[seq - before.seq :],
         checkpoint=checkpoint,
-        path=chain.path(chains.leaves_of(seal.number), checkpoint.position),
+        path=chain.path(chains.tree_of(seal), checkpoint.position),
         seal=seal,
         newest=newest,
     )
@@ -90,7 +73,8 @@ def read_proof(*, account_id: int, public_id: str, entry_id: int) -> Proof:
 def _seq_of(account_id: int, entry_id: int) -> int:
     next_seq = Wallet.objects.filter(account_id=account_id).values_list("next_seq", flat=True).first() or 1
     with connection.cursor() as cursor:
-        cursor.execute(_BISECT, {"account": account_id, "id": entry_id, "next_seq": next_seq})
+        # The index on `id` (BRIN, for the admin) would read every page that it has not summarized yet.
+        cursor.execute("SELECT ledger_first_seq(%s, %s, p_id => %s)", [account_id, next_seq, min(entry_id, _ID_MAX)])
         seq: int = cursor.fetchone()[0]
     if not LedgerEntry.objects.filter(account_id=account_id, seq=seq, id=entry_id).exists():
         raise NotFound("There is no such entry, or it is not yours.")

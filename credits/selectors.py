@@ -19,25 +19,6 @@ __all__ = ("FILTERED_MAX", "EntryPage", "EntryType", "Grant", "LedgerEntry", "fi
 FILTERED_MAX: Final = 10_000
 """Where the total and the offset of a filtered list end: beyond, an answer would cost the history, not the page."""
 
-# Halves the range (account, seq) until one is left: created_at never falls along seq (invariant 16), so 24 probes of
-# the primary key find an instant among ten million entries. The scalar subquery keeps each probe an index look-up, and
-# OFFSET 0 has it made once.
-_BISECT: Final = """
-WITH RECURSIVE halving (low, high) AS (
-    VALUES (1::bigint, %(next_seq)s::bigint)
-    UNION ALL
-    SELECT CASE WHEN is_before THEN middle + 1 ELSE low END, CASE WHEN is_before THEN high ELSE middle END
-    FROM (
-        SELECT low, high, middle, (
-            SELECT e.created_at FROM ledger_entry e WHERE e.account_id = %(account)s AND e.seq = middle
-        ) < %(at)s AS is_before
-        FROM (SELECT low, high, (low + high) / 2 AS middle FROM halving WHERE low < high) AS span
-        OFFSET 0
-    ) AS probe
-)
-SELECT low FROM halving WHERE low = high
-"""
-
 # Usage is nearly everything, so a list with usage in it walks the primary key backwards until it is full.
 _WALK: Final = """
     SELECT e.seq FROM ledger_entry e
@@ -121,7 +102,7 @@ def list_entries(
 def first_seq_at(*, account_id: int, at: datetime, next_seq: int) -> int:
     """The first of the account's entries before `next_seq` booked at or after `at`; `next_seq` where there is none."""
     with connection.cursor() as cursor:
-        cursor.execute(_BISECT, {"account": account_id, "at": at, "next_seq": next_seq})
+        cursor.execute("SELECT ledger_first_seq(%s, %s, p_at => %s)", [account_id, next_seq, at])
         seq: int = cursor.fetchone()[0]
     return seq
 
@@ -220,7 +201,7 @@ def list_grants(*, account_id: int, state: GrantState | None, before: int | None
     """One account's grants in one state at `at` (None: in any), newest first, or those before an id: one range of an index."""
     grants = Grant.objects.filter(account_id=account_id).order_by("-id")
     if state is not None:
-        grants = grants.filter(_in_state(state, at))
+        grants = grants.filter(in_state(state, at))
     if before is not None:
         grants = grants.filter(pk__lt=before)
     found = list(grants[: limit + 1])
@@ -244,7 +225,8 @@ def grant_state(grant: Grant, *, at: datetime) -> GrantState:
     return GrantState.EFFECTIVE if grant.expires_at is None or at < grant.expires_at else GrantState.LAPSING
 
 
-def _in_state(state: GrantState, at: datetime) -> Q:
+def in_state(state: GrantState, at: datetime) -> Q:
+    """The grants that `grant_state` says this of, as a condition."""
     live = ~_HAS_ENDED & Q(is_frozen=False, is_empty=False)
     return {
         GrantState.EFFECTIVE: live & Q(booked_at__isnull=False) & (Q(expires_at=None) | Q(expires_at__gt=at)),

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import connection
 
+from core.errors import InvalidInput
 from core.money import usd_text
 from credits import chains
 from credits.books import chain
@@ -82,14 +83,18 @@ class _State:
         self.link = chain.last_link(self.link, chain.digest_of([str(cell) for cell in cells]))
 
 
-def write_statement(period: Period) -> Iterator[str]:
+def write_statement(period: Period, *, entries_max: int) -> Iterator[str]:
     """
     The statement as pieces of CSV: an `opening` row, an `entry` row each, a `closing` row, a `total` row per kind and one over all.
 
     opening + the last total = closing. What is booked at this moment is in it, however long reading takes; memory does not grow
     with the period. It books nothing: whoever wants what is due calls `credits.services.wallets.read_wallet` before.
+
+    Raises InvalidInput `statement_too_long` for more than `entries_max` entries, before anything is written.
     """
     first, last = _range(period)
+    if last - first >= entries_max:
+        raise InvalidInput(_too_long(period.account_id, first, last, entries_max), code="statement_too_long", field="to")
     return _pieces(period, _opening(period, first - 1), last)
 
 
@@ -124,6 +129,16 @@ def _range(period: Period) -> tuple[int, int]:
     first = 1 if period.since is None else first_seq_at(account_id=account_id, at=period.since, next_seq=next_seq)
     end = next_seq if period.until is None else first_seq_at(account_id=account_id, at=period.until, next_seq=next_seq)
     return first, max(first, end) - 1
+
+
+def _too_long(account_id: int, first: int, last: int, entries_max: int) -> str:
+    """`to` is exclusive, so the entry that is one too many says where a first part may end and the next one begin."""
+    at = LedgerEntry.objects.values_list("created_at", flat=True).get(account_id=account_id, seq=first + entries_max)
+    said = chain.instant_text(at)
+    return (
+        f"The period has {last - first + 1:,} entries, and a statement at most {entries_max:,}."
+        f" Ask for it in parts: first with `to={said}`, then with `from={said}`, and so on."
+    )
 
 
 def _opening(period: Period, seq: int) -> _State:

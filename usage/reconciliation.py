@@ -1,15 +1,17 @@
 """Metering's invariants: events against entries, prices and roll-ups. Rating is recomputed in Python, the one place that prices."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
 from core.verification import Check, sql_checks
 from usage.errors import CostOutOfRange
 from usage.models import PriceVersion, UsageEvent
-from usage.rating import Prices, rate
+from usage.rating import Prices, Quantities, rate
 
 _CHUNK: Final = 5_000
+_QUANTITIES: Final = tuple(field.name for field in fields(Quantities))
 
 
 def find_misrated(low: int, high: int) -> Iterator[tuple[int, str]]:
@@ -19,15 +21,17 @@ def find_misrated(low: int, high: int) -> Iterator[tuple[int, str]]:
     """
     versions = {version.pk: version.rates for version in PriceVersion.objects.all()}
     events = UsageEvent.objects.filter(account_id__gte=low, account_id__lte=high, price_version_id__isnull=False)
-    for event in events.iterator(chunk_size=_CHUNK):
-        prices = versions.get(event.price_version_id or 0)
-        if prices is None or not _is_rated(event, prices):
-            yield event.account_id, f"event {event.event_id} cost {event.cost_nanos}, which is not its rating"
+    # Plain rows: an object of the model for each of a million events costs six times what rating it does.
+    rows = events.values_list("account_id", "event_id", "price_version_id", "cost_nanos", *_QUANTITIES)
+    for account_id, event_id, version_id, cost, *quantities in rows.iterator(chunk_size=_CHUNK):
+        prices = versions.get(version_id)
+        if prices is None or not _is_rated(cost, Quantities(*quantities), prices):
+            yield account_id, f"event {event_id} cost {cost}, which is not its rating"
 
 
-def _is_rated(event: UsageEvent, prices: Prices) -> bool:
+def _is_rated(cost: int, used: Quantities, prices: Prices) -> bool:
     try:
-        return rate(prices, event) == event.cost_nanos
+        return rate(prices, used) == cost
     except CostOutOfRange:
         return False
 

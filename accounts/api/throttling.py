@@ -31,6 +31,16 @@ class TokenThrottle(WindowThrottle):
         return self.waiting == 0
 
 
+class StatementThrottle(WindowThrottle):
+    """Statements of one token, gateways' too: each may keep a thread for as long as a history takes. Beside `TokenThrottle`."""
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        caller = request.auth
+        whom = caller.identity if isinstance(caller, Caller) else f"address:{self.get_ident(request)}"
+        self.waiting = seconds_to_wait("statement", whom)
+        return self.waiting == 0
+
+
 class AddressThrottle(WindowThrottle):
     """Attempts from one network address, whatever they try."""
 

@@ -15,11 +15,13 @@ from core.console.shown import account_link, amount, both, link, list_url, page_
 from core.models import VerificationRun
 from core.zones import utc_midnight
 from credits.admin.limits import limited_plainly
+from credits.admin.standing import unsealed_long, write_offs_behind
 from credits.admin.work import OPEN_LOOKED_AT, limits_reached, newest_entries, open_holds, wallets_in_debt, wallets_overdue
 from payments.admin.comparing import came_money, owed_money
 from payments.admin.shown import card_money, event_tag, order_link, orders_account
 from payments.admin.work import bought_today, events_to_look_at, open_reviews, orders_pending_long
 from usage.models import AiModel, EventStatus, PriceVersion, UsageQuarter
+from usage.services.absorbed import absorbed_behind
 
 SHOWN: Final = 6
 LATEST: Final = 10
@@ -159,6 +161,17 @@ def verification_of_the_books(now: datetime) -> Card:
     return Card("Verification of the books", list_url("core_verificationrun"), ("Run", "Result", "When"), rows, "", is_wide=True)
 
 
+def standing_still(now: datetime) -> Card:
+    """Jobs that nobody waits for, and nobody would miss before it is late: seals, and what the house bears."""
+    rows: list[Row] = [
+        ("Sealing", account_link(row), f"entry {row.seq:,} is in no seal", row.created_at) for row in unsealed_long(now, SHOWN + 1)
+    ]
+    days = (("Absorbed usage", absorbed_behind(now=now)), ("Write-offs", write_offs_behind(now)))
+    rows += [(job, "", "is not booked on the house", day) for job, day in days if day is not None]
+    headings = ("Job", "Account", "What", "Since")
+    return _card("Standing still", list_url("credits_seal"), headings, rows, "Seals and the house keep up.", is_wide=True)
+
+
 def last_entries(_now: datetime) -> Card:
     """The newest movements of all accounts."""
     rows: list[Row] = [
@@ -197,6 +210,7 @@ CARDS: Final[tuple[tuple[str, Callable[[datetime], Card]], ...]] = (
     ("payments.view_providerevent", events_failed_or_stuck),
     ("payments.view_order", orders_pending_over_an_hour),
     ("core.view_verificationrun", verification_of_the_books),
+    ("credits.view_seal", standing_still),
     ("credits.view_wallet", accounts_in_debt),
     ("credits.view_wallet", overdue_wallets),
     ("credits.view_hold", holds_open),

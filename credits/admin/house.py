@@ -27,8 +27,8 @@ class HouseAccountAdmin(ReadOnlyAdmin[HouseAccount]):
     )
 
     @admin.display(description="Entries")
-    def entries(self, book: HouseAccount) -> str:
-        return link(list_url("credits_houseentry", f"house__exact={book.pk}"), f"{book.next_seq - 1:,}")
+    def entries(self, account: HouseAccount) -> str:
+        return link(list_url("credits_houseentry", f"house__exact={account.pk}"), f"{account.next_seq - 1:,}")
 
 
 @admin.register(HouseEntry)

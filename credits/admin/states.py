@@ -1,12 +1,20 @@
-"""Where a grant stands, in operators' words: as a filter, and for one grant."""
+"""Where a grant stands, in operators' words: as a filter, and for one grant. The rules are `credits.selectors`'."""
+
+from collections.abc import Callable
+from datetime import datetime
 
 from django.db.models import Q
 
 from core import clock
 from core.console.filters import QuestionFilter
 from credits.models import Grant
+from credits.selectors import GrantState as State
+from credits.selectors import grant_state as state_of
+from credits.selectors import in_state
 
-ENDED = Q(voided_at__isnull=False) | Q(expired_at__isnull=False) | Q(is_empty=True, is_frozen=False)
+
+def _are(state: State) -> Callable[[datetime], Q]:
+    return lambda now: in_state(state, now)
 
 
 class GrantState(QuestionFilter):
@@ -15,31 +23,20 @@ class GrantState(QuestionFilter):
     title = "state"
     parameter_name = "state"
     questions = {
-        "effective": (
-            "Effective: pays for usage now",
-            lambda now: ~ENDED & Q(is_frozen=False, is_pending=False, effective_at__lte=now) & (Q(expires_at=None) | Q(expires_at__gt=now)),
-        ),
-        "coming": ("Not yet effective", lambda now: ~ENDED & Q(is_frozen=False, is_pending=False, effective_at__gt=now)),
-        "pending": ("Waits for its money", lambda _now: ~ENDED & Q(is_frozen=False, is_pending=True)),
-        "lapsing": (
-            "Lapsing: past its end, not yet booked as expired",
-            lambda now: ~ENDED & Q(is_frozen=False, is_pending=False, expires_at__lte=now),
-        ),
-        "ended": ("Ended: used up, expired or voided", lambda _now: ENDED),
-        "frozen": ("Frozen by a dispute or an operator", lambda _now: ~ENDED & Q(is_frozen=True)),
+        "effective": ("Effective: pays for usage now", _are(State.EFFECTIVE)),
+        "coming": ("Not yet effective", lambda now: in_state(State.COMING, now) & Q(is_pending=False)),
+        "pending": ("Waits for its money", lambda now: in_state(State.COMING, now) & Q(is_pending=True)),
+        "lapsing": ("Lapsing: past its end, not yet booked as expired", _are(State.LAPSING)),
+        "ended": ("Ended: used up, expired or voided", _are(State.ENDED)),
+        "frozen": ("Frozen by a dispute or an operator", _are(State.FROZEN)),
     }
 
 
 def grant_state(grant: Grant) -> str:
-    """The filter's words for one grant, at the present instant."""
-    now = clock.now()
-    words = (
-        (grant.voided_at, "voided"),
-        (grant.expired_at, "expired"),
-        (grant.is_frozen, "frozen"),
-        (grant.remaining_nanos == 0, "used up"),
-        (grant.is_pending, "waits for its money"),
-        (grant.effective_at > now, "not yet effective"),
-        (grant.expires_at and grant.expires_at <= now, "lapsing"),
-    )
-    return next((word for holds, word in words if holds), "effective")
+    """The filter's words for one grant, at the present instant; of one that has ended, how."""
+    state = state_of(grant, at=clock.now())
+    if state is State.ENDED:
+        return "voided" if grant.voided_at else "expired" if grant.expired_at else "used up"
+    if state is State.COMING:
+        return "waits for its money" if grant.is_pending else "not yet effective"
+    return state.value

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
+from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 
 from accounts.api.access import account_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS
+from accounts.api.throttling import StatementThrottle, TokenThrottle
 from accounts.selectors import Account, Scope, zone_at
 from core import clock
 from core.api.bounds import Bounds, read_bounds
@@ -51,6 +53,8 @@ class BalanceAtView(ApiView):
 class StatementView(ApiView):
     """`GET /v1/statement`."""
 
+    throttle_classes = (TokenThrottle, StatementThrottle)
+
     @extend_schema(
         operation_id="statement",
         tags=["v1"],
@@ -59,14 +63,16 @@ class StatementView(ApiView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """
-        Every entry booked in a period as CSV, with opening and closing balance and control totals; as long as the period is.
+        Every entry booked in a period as CSV, with opening and closing balance and control totals.
 
+        At most a million entries: 400 `statement_too_long` says where to end a first part. 10 a minute for each token.
         `GET /v1/statement/verifier` is a program that checks it, without a network.
         """
         account, now = account_of(request, scope=Scope.BILLING_READ), clock.now()
         bounds = read_bounds(request.query_params, zone=zone_at(account, now))
         read_wallet(account_id=account.pk, now=now)
-        pieces = write_statement(Period(account.pk, account.public_id, bounds.since, bounds.until))
+        period = Period(account.pk, account.public_id, bounds.since, bounds.until)
+        pieces = write_statement(period, entries_max=settings.STATEMENT_ENTRIES_MAX)
         headers = {"Content-Disposition": f'attachment; filename="{_file_name(account, bounds)}"'}
         return StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8", headers=headers)
 

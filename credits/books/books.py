@@ -59,6 +59,11 @@ class Books:
         return sum(lot.remaining for lot in self.lots if lot.is_lapsed(self.instant))
 
     @property
+    def available(self) -> int:
+        """What may be promised; may be negative, and is shown never below 0."""
+        return self.balance - self.reserved - self.frozen - self.lapsing
+
+    @property
     def room(self) -> int:
         """How much more can be granted: all of it is spent one day, at the latest by expiry, and must be countable then."""
         return AMOUNT_MAX_NANOS - self.spent - sum(lot.remaining for lot in self.lots if lot.voided_at is None)

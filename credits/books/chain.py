@@ -94,20 +94,25 @@ def leaf(public_id: str, seq: int, link: bytes) -> bytes:
 
 def root(leaves: Sequence[bytes]) -> bytes:
     """The root of the tree over at least one leaf."""
-    level = list(leaves)
-    while len(level) > 1:
-        level = _level_above(level)
-    return level[0]
+    return tree(leaves)[-1][0]
 
 
-def path(leaves: Sequence[bytes], position: int) -> list[bytes]:
-    """The nodes beside the way from a leaf up to the root; a node without a neighbor adds none."""
-    level, beside = list(leaves), []
-    while len(level) > 1:
+def tree(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """The levels of the tree over at least one leaf, from the leaves up to the root."""
+    levels = [list(leaves)]
+    while len(levels[-1]) > 1:
+        levels.append(_level_above(levels[-1]))
+    return levels
+
+
+def path(levels: Sequence[Sequence[bytes]], position: int) -> list[bytes]:
+    """The nodes of a tree beside the way from a leaf up to the root; a node without a neighbor adds none."""
+    beside = []
+    for level in levels[:-1]:
         neighbor = position ^ 1
         if neighbor < len(level):
             beside.append(level[neighbor])
-        level, position = _level_above(level), position // 2
+        position //= 2
     return beside
 
 

@@ -1,7 +1,7 @@
 """
-What the clock does to an account by itself: activations, lapses, expiries, and the end of holds.
+What the clock does to an account by itself: it ends holds, all at once, then activations and expiries.
 
-Changes are booked one by one in the order of their instants, each judged at its own instant and followed by settling debt, so
+Changes of grants are booked one by one in the order of their instants, each judged at its own instant and followed by settling debt, so
 that the books never depend on who read when, or on a sweeper's punctuality.
 """
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from credits.books.books import Books
 from credits.books.rows import LATE_GRACE, Lot, Source
 
-_EXPIRY, _ACTIVATION = 1, 2  # Their order at one instant.
+_EXPIRY, _ACTIVATION = 0, 1  # Their order at one instant.
 
 
 def book_due(books: Books) -> None:

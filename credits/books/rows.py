@@ -58,7 +58,7 @@ class Source:
 
 @dataclass(slots=True, eq=False)
 class Lot:
-    """A grant, as the books see it. `id` is None until it is written."""
+    """A grant, as the books see it. `id` is None until it is written; `written` is its state as it was loaded or last written."""
 
     id: int | None
     kind: str
@@ -80,6 +80,12 @@ class Lot:
     actor_id: int | None = None
     root: int | None = None
     is_pending: bool = False
+    written: tuple[object, ...] = ()
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What of it may change."""
+        return (self.remaining, self.is_frozen, self.is_pending, self.booked_at, self.voided_at, self.expired_at)
 
     @property
     def place(self) -> int:
@@ -150,12 +156,17 @@ class Shortfall:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """A written pay or settle row that an undo may give back from, with the parts of it that were not given back yet."""
+    """
+    A written pay or settle row that an undo may give back from, with the parts of it that were not given back yet.
+
+    `returned`: how much of the entry was given back from this row.
+    """
 
     row_id: int
     span: Span
     lot: Lot | None
     open_parts: tuple[Span, ...] = ()
+    returned: int = 0
 
 
 @dataclass(slots=True, eq=False)

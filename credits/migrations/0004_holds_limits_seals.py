@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='wallet',
             name='disagrees_since',
-            field=models.DateTimeField(blank=True, help_text='When a proof of the books failed; no automatic top-up since.', null=True),
+            field=models.DateTimeField(blank=True, help_text='When a verification found that its books disagree; no automatic top-up since.', null=True),
         ),
         migrations.AddField(
             model_name='wallet',
@@ -228,7 +228,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='limitnotice',
-            constraint=models.UniqueConstraint(fields=('limit_id', 'window_starts_at', 'percent'), name='notice_once_per_window_and_threshold'),
+            constraint=models.UniqueConstraint(fields=('limit_id', 'window_starts_at', 'percent', 'amount_nanos'), name='notice_once_per_window_and_threshold'),
         ),
         migrations.AddConstraint(
             model_name='limitnotice',

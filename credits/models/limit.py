@@ -59,7 +59,8 @@ class LimitBucket(models.Model):
     """
     What counts against a limit in one part of time: a whole window where fixed; 5 minutes, an hour or 6 hours where sliding.
 
-    A cache, recounted from entries and holds. Written under the wallet's lock. The database's primary key is (account, limit, starts_at).
+    A cache, recounted from entries and holds. Written under the wallet's lock. The database's primary key is (account, limit, starts_at);
+    nothing looks for a bucket by `id`.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -80,7 +81,7 @@ class LimitBucket(models.Model):
 
 
 class LimitNotice(models.Model):
-    """A limit was reached to 50, 75 or 100 percent: noted once per window and threshold. Never changed."""
+    """A limit was reached to 50, 75 or 100 percent: noted once per window, threshold and amount of the limit. Never changed."""
 
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, db_index=False, related_name="+")
@@ -94,7 +95,9 @@ class LimitNotice(models.Model):
     class Meta:
         db_table = "limit_notice"
         constraints = (
-            models.UniqueConstraint(fields=["limit_id", "window_starts_at", "percent"], name="notice_once_per_window_and_threshold"),
+            models.UniqueConstraint(
+                fields=["limit_id", "window_starts_at", "percent", "amount_nanos"], name="notice_once_per_window_and_threshold"
+            ),
             models.CheckConstraint(condition=Q(percent__in=(50, 75, 100)), name="notice_threshold_known"),
         )
         indexes = (models.Index(fields=["account", "-id"], name="notice_by_account"),)

@@ -36,7 +36,9 @@ class Wallet(models.Model):
     watch_below_nanos = models.BigIntegerField(null=True, blank=True)
     policy = models.CharField(max_length=6, choices=Policy.choices, default=Policy.DEBT)
     has_limits = models.BooleanField(default=False, db_default=False, help_text="Whether any spending limit counts what it spends.")
-    disagrees_since = models.DateTimeField(null=True, blank=True, help_text="When a proof of the books failed; no automatic top-up since.")
+    disagrees_since = models.DateTimeField(
+        null=True, blank=True, help_text="When a verification found that its books disagree; no automatic top-up since."
+    )
 
     class Meta:
         db_table = "wallet"

@@ -120,15 +120,16 @@ def _judge_holds(cursor: CursorWrapper, statements: EventStatements) -> dict[int
 def _spend_by_hand(cursor: CursorWrapper, account_ids: list[int], now: datetime) -> None:
     books = open_books(account_ids, now=now)
     charges: dict[int, list[Charge]] = {account_id: [] for account_id in account_ids}
-    for account_id, charge in _charges_of(cursor, account_ids):
+    absorbable: list[tuple[int, Charge]] = []
+    for position, account_id, charge in _charges_of(cursor, account_ids):
         charges[account_id].append(charge)
+        if charge.hold is not None:
+            absorbable.append((position, charge))
     for account_id, account in books.items():
         spend(account, charges[account_id])
     write_books(books.values())
-    cursor.executemany(
-        "UPDATE fresh_charge SET charged_nanos = %s WHERE account_id = %s AND event_id = %s",
-        [(charge.charged, account_id, charge.event_id) for account_id in account_ids for charge in charges[account_id] if charge.hold],
-    )
+    charged = {"positions": [position for position, _ in absorbable], "nanos": [charge.charged for _, charge in absorbable]}
+    cursor.execute(_TELL_CHARGED, charged)
 
 
 def _refuse_overflow(cursor: CursorWrapper, statements: EventStatements, account_ids: list[int], now: datetime) -> list[int]:
@@ -166,12 +167,23 @@ def _amounts_of(cursor: CursorWrapper, account_ids: list[int]) -> list[tuple[int
     return rows
 
 
-def _charges_of(cursor: CursorWrapper, account_ids: list[int]) -> Iterator[tuple[int, Charge]]:
-    cursor.execute(
-        "SELECT account_id, event_id, charged_nanos, occurred_at, api_key_id,"
-        " hold, hold_nanos, hold_opened_at, hold_expires_at, hold_key_id FROM fresh_charge WHERE account_id = ANY(%(accounts)s) ORDER BY position",
-        {"accounts": account_ids},
-    )
-    for account_id, event_id, cost, occurred_at, api_key_id, hold, nanos, opened_at, expires_at, hold_key_id in cursor.fetchall():
+def _charges_of(cursor: CursorWrapper, account_ids: list[int]) -> Iterator[tuple[int, int, Charge]]:
+    """Each charge with its place in the batch and its account."""
+    cursor.execute(_CHARGES, {"accounts": account_ids})
+    for position, account_id, event_id, cost, occurred_at, api_key_id, hold, nanos, opened_at, expires_at, hold_key_id in cursor.fetchall():
         captured = None if nanos is None else Reservation(hold, nanos, opened_at, expires_at, hold_key_id)
-        yield account_id, Charge(event_id, cost, occurred_at, api_key_id, captured)
+        yield position, account_id, Charge(event_id, cost, occurred_at, api_key_id, captured)
+
+
+_CHARGES: Final = """
+SELECT position, account_id, event_id, charged_nanos, occurred_at, api_key_id, hold, hold_nanos, hold_opened_at, hold_expires_at,
+    hold_key_id
+FROM fresh_charge WHERE account_id = ANY(%(accounts)s) ORDER BY position
+"""
+
+# What the operator absorbs is known only once the books are; all of it is told back at once.
+_TELL_CHARGED: Final = """
+UPDATE fresh_charge f SET charged_nanos = told.nanos
+FROM unnest(%(positions)s::integer[], %(nanos)s::bigint[]) AS told (position, nanos)
+WHERE f.position = told.position AND f.charged_nanos <> told.nanos
+"""

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from core.errors import NotFound
 from core.money import usd_text
 from credits.books import Books, Lot, Source, book_due, book_split, freeze, release, settle_money, void
 from credits.errors import AmountOutOfRange, BadTerms, SourceKeyReused
@@ -98,11 +99,12 @@ def settle_grant(*, account_id: int, source_key: str, now: datetime) -> Grant:
     """
     with transaction.atomic():
         books = open_one(account_id, now=now)
-        known = Grant.objects.filter(account_id=account_id, source_key=source_key).values_list("pk", flat=True).first()
-        lot = load_lot(books, known or 0)
-        settle_money(books, lot)
+        known = Grant.objects.filter(account_id=account_id, source_key=source_key).first()
+        if known is None:
+            raise NotFound("There is no such grant.", code="grant_not_found")
+        settle_money(books, load_lot(books, known.pk))
         write_books([books])
-    return Grant.objects.get(pk=lot.place)
+    return Grant.objects.get(account_id=account_id, pk=known.pk)
 
 
 def void_grant(*, account_id: int, grant_id: int, reason: str, actor_id: int | None, now: datetime) -> Grant:
@@ -120,7 +122,7 @@ def void_grant(*, account_id: int, grant_id: int, reason: str, actor_id: int | N
             void(books, lot, actor_id=actor_id)
             write_books([books])
             record(act, books, before=before, after=wallet_now(books, lot))
-    return Grant.objects.get(pk=grant_id)
+    return Grant.objects.get(account_id=account_id, pk=grant_id)
 
 
 def freeze_grant(
@@ -146,7 +148,7 @@ def freeze_grant(
     with transaction.atomic():
         books = open_one(account_id, now=now)
         lot = load_lot(books, grant_id)
-        key = f"grant:{grant_id}:split:{_family_size(lot) if part is None else part}"
+        key = f"grant:{grant_id}:split:{_parts_made(account_id, lot) if part is None else part}"
         known = Grant.objects.filter(account_id=account_id, source_key=key).first()
         if known is not None:
             return _same_part(known, amount_nanos)
@@ -159,7 +161,7 @@ def freeze_grant(
         record(
             act, books, before=before, after=wallet_now(books, lot) | {"frozen_grant": frozen.id, "frozen_usd": usd_text(frozen.remaining)}
         )
-    return Grant.objects.get(pk=frozen.place)
+    return Grant.objects.get(account_id=account_id, pk=frozen.place)
 
 
 def release_grant(*, account_id: int, grant_id: int, reason: str, actor_id: int | None, now: datetime) -> Grant:
@@ -177,7 +179,7 @@ def release_grant(*, account_id: int, grant_id: int, reason: str, actor_id: int 
             release(books, lot)
             write_books([books])
             record(act, books, before=before, after=wallet_now(books, lot))
-    return Grant.objects.get(pk=grant_id)
+    return Grant.objects.get(account_id=account_id, pk=grant_id)
 
 
 def add_lot(books: Books, terms: GrantTerms) -> Lot:
@@ -226,9 +228,10 @@ def _same(known: Grant, terms: GrantTerms) -> Grant:
     return known
 
 
-def _family_size(lot: Lot) -> int:
+def _parts_made(account_id: int, lot: Lot) -> int:
+    """How many grants there are of one, with what was split off it: the next part's number."""
     root = lot.root or lot.id
-    return Grant.objects.filter(Q(pk=root) | Q(root_id=root)).count()
+    return Grant.objects.filter(Q(pk=root) | Q(root_id=root), account_id=account_id).count()
 
 
 def _same_part(known: Grant, amount_nanos: int | None) -> Grant:

@@ -1,18 +1,19 @@
 """Admission: credits kept aside for a call before it is made, decided under the wallet's lock."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Final, NoReturn
+from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 
 from core import ids
-from core.audit import record_act
-from core.errors import InvalidInput, InvariantViolation, NotFound, Unaffordable, Unavailable
+from core.errors import BillingError, InvalidInput, InvariantViolation, NotFound, Unaffordable, Unavailable
 from core.money import AMOUNT_MAX_NANOS, usd_text
 from credits.books import Reservation
 from credits.errors import (
     AccountFrozen,
+    AmountOutOfRange,
     ApiKeyRevoked,
     HeldByOtherRequests,
     HoldAlreadyCaptured,
@@ -21,14 +22,16 @@ from credits.errors import (
     SpendingLimitReached,
 )
 from credits.models import HOLD_LONGEST, Hold, HoldStatus
+from credits.services.auditing import Act, record
 from credits.services.posting import open_one, write_books
 from credits.services.wallets import book_due_changes, ensure_wallets
 
-__all__ = ("HOLD_LONGEST", "HoldView", "Remaining", "get_hold", "open_hold", "void_hold")
+__all__ = ("HOLD_LONGEST", "HoldTerms", "HoldView", "Opened", "Remaining", "facts_of", "get_hold", "open_hold", "void_hold")
 
 _TRIES: Final = 5
 _RETRY_AT_MOST: Final = 60
 _MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,29 @@ class HoldView:
     closed_at: datetime | None
 
 
+class Opened(NamedTuple):
+    """A hold, what the account has left, and whether the hold was known before by its key."""
+
+    hold: HoldView
+    left: Remaining
+    is_repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTerms:
+    """
+    What is asked for: `amount_nanos` above 0, for `lasts` (a second to 24 hours), by a key of the account, under a key of the gateway.
+
+    `is_estimate`: the amount was priced from a model's tokens, so that the same call asked for again may come at another price.
+    """
+
+    amount_nanos: int
+    lasts: timedelta
+    api_key_id: int | None = None
+    hold_key: str | None = None
+    is_estimate: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What `ledger_open_hold` answers, column by column (credits/sql/hold_functions.sql)."""
@@ -70,6 +96,7 @@ class _Answer:
     closed_at: datetime | None
     available_nanos: int
     reserved_nanos: int
+    promisable_nanos: int
     limit_id: int | None
     limit_of_key: bool | None
     resets_at: datetime | None
@@ -77,29 +104,31 @@ class _Answer:
     frees_at: datetime | None
 
 
-def open_hold(
-    *, account_id: int, amount_nanos: int, lasts: timedelta, now: datetime, api_key_id: int | None = None, hold_key: str | None = None
-) -> tuple[HoldView, Remaining]:
-    """
-    Keep `amount_nanos` (above 0) aside for `lasts` (a second to 24 hours). The same `hold_key` again returns the first hold as it stands.
+_COLUMNS: Final = ", ".join(column.name for column in fields(_Answer))
+_ASK: Final = f"SELECT {_COLUMNS} FROM ledger_open_hold(%s, %s, %s, %s, %s, %s, %s * interval '1 microsecond', %s)"  # noqa: S608 - our own names
 
-    Raises InvalidInput (out of range), NotFound `account_not_found`, AccountFrozen, ApiKeyRevoked, HoldKeyReused, Unaffordable (gone),
-    HeldByOtherRequests, SpendingLimitReached.
+
+def open_hold(*, account_id: int, terms: HoldTerms, now: datetime) -> Opened:
     """
-    if not 0 < amount_nanos <= AMOUNT_MAX_NANOS:
-        raise InvalidInput("A hold must keep more than 0, and no more than a wallet can count.", code="amount_out_of_range", field="amount")
-    if not timedelta() < lasts <= HOLD_LONGEST:
+    Keep credits aside for a call. The same `hold_key` again returns the first hold as it stands.
+
+    Raises AmountOutOfRange, InvalidInput (how long), NotFound `account_not_found`, AccountFrozen, ApiKeyRevoked, HoldKeyReused,
+    Unaffordable (gone), HeldByOtherRequests, SpendingLimitReached; each of these with what the account has left.
+    """
+    if not 0 < terms.amount_nanos <= AMOUNT_MAX_NANOS:
+        raise AmountOutOfRange("A hold must keep more than 0, and no more than a wallet can count.", field="amount")
+    if not _SECOND <= terms.lasts <= HOLD_LONGEST:
         raise InvalidInput("A hold lasts from 1 second to 24 hours.", field="expires_in")
     for _ in range(_TRIES):
-        answer = _ask(account_id, amount_nanos, lasts, api_key_id, hold_key, now)
+        answer = _ask(account_id, terms, now)
         if answer.outcome == "due":
             book_due_changes(account_ids=[account_id], now=now)
         elif answer.outcome == "no_wallet":
             ensure_wallets([account_id], now=now)
         elif answer.outcome in {"opened", "known"}:
-            return _view(answer), _remaining(answer)
+            return Opened(_view(answer), _remaining(answer), answer.outcome == "known")
         else:
-            _refuse(answer)
+            raise _refusal(answer)
     raise Unavailable("Too much becomes due on this account at once; nothing moved, send it again.", code="busy", retry_after=1)
 
 
@@ -108,7 +137,7 @@ def void_hold(
 ) -> tuple[HoldView, Remaining]:
     """
     Free what a hold keeps aside. One that was voided or has expired stays as it is, and is answered. `reason` (an operator's) leaves an
-    audit row.
+    audit row where something was freed.
 
     Raises HoldNotFound, HoldAlreadyCaptured.
     """
@@ -116,26 +145,17 @@ def void_hold(
         books = open_one(account_id, now=now)
         hold = _find(account_id, public_id)
         if hold.status == HoldStatus.CAPTURED:
-            raise HoldAlreadyCaptured("This hold was captured; give the usage back instead.", event_id=hold.event_id)
-        before = books.balance - books.reserved - books.frozen - books.lapsing
+            message = "This hold was captured; give the usage back instead."
+            raise HoldAlreadyCaptured(message, event_id=hold.event_id, **facts_of(Remaining(max(0, books.available), books.reserved)))
+        before = books.available
         if hold.status == HoldStatus.OPEN:
             books.close(_reservation(hold), HoldStatus.VOIDED)
             write_books([books])
             hold.refresh_from_db()
-        available = books.balance - books.reserved - books.frozen - books.lapsing
-        if reason:
-            record_act(
-                actor_id=actor_id,
-                act="void_hold",
-                object_type="hold",
-                object_id=public_id,
-                account_id=account_id,
-                reason=reason,
-                before={"available_usd": usd_text(before)},
-                after={"available_usd": usd_text(available), "status": hold.status},
-                now=books.clock_at,
-            )
-    return _view_of(hold), Remaining(max(0, available), books.reserved)
+            act = Act("void_hold", "hold", public_id, actor_id, reason)
+            after: dict[str, object] = {"available_usd": usd_text(books.available), "status": hold.status}
+            record(act, books, before={"available_usd": usd_text(before)}, after=after)
+    return _view_of(hold), Remaining(max(0, books.available), books.reserved)
 
 
 def get_hold(*, account_id: int, public_id: str) -> HoldView:
@@ -165,12 +185,15 @@ def _view_of(hold: Hold) -> HoldView:
     )
 
 
-def _ask(account_id: int, amount: int, lasts: timedelta, api_key_id: int | None, hold_key: str | None, now: datetime) -> _Answer:  # noqa: PLR0917
+def facts_of(left: Remaining) -> dict[str, str]:
+    """What a refusal says of the account: exact dollars."""
+    return {"available": usd_text(left.available_nanos), "held": usd_text(left.reserved_nanos)}
+
+
+def _ask(account_id: int, terms: HoldTerms, now: datetime) -> _Answer:
+    asked = (terms.hold_key, terms.api_key_id, terms.amount_nanos, terms.is_estimate, terms.lasts // _MICROSECOND, now)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT * FROM ledger_open_hold(%s, %s, %s, %s, %s, %s * interval '1 microsecond', %s)",
-            (account_id, ids.new_public_id(), hold_key, api_key_id, amount, lasts // _MICROSECOND, now),
-        )
+        cursor.execute(_ASK, (account_id, ids.new_public_id(), *asked))
         row = cursor.fetchone()
     if row is None:
         raise InvariantViolation("a function that returns one row returned none")
@@ -199,28 +222,67 @@ def _reservation(hold: Hold) -> Reservation:
     return Reservation(hold.public_id, hold.amount_nanos, hold.opened_at, hold.expires_at, hold.api_key_id)
 
 
-def _refuse(answer: _Answer) -> NoReturn:
-    left = {"available": usd_text(max(0, answer.available_nanos)), "held": usd_text(answer.reserved_nanos)}
-    if answer.outcome == "insufficient_credits":
-        raise Unaffordable("The account's credits are gone; it must buy more before this call.", **left)
-    if answer.outcome == "held_by_other_requests":
-        message = "The account has credits, and other open holds keep them; try again when one of them ends."
-        raise HeldByOtherRequests(message, **left, retry_after=min(_RETRY_AT_MOST, _seconds_until(answer.frees_at, answer.decided_at)))
-    if answer.outcome == "spending_limit_reached":
-        raise SpendingLimitReached(
-            f"The spending limit of the {'API key' if answer.limit_of_key else 'account'} would be passed.",
-            **left,
-            limit_id=f"limit_{answer.limit_id}",
-            resets_at=answer.resets_at,
-            retry_after=_seconds_until(answer.resets_at, answer.decided_at),
-        )
-    if answer.outcome == "account_frozen":
-        raise AccountFrozen("An operator has frozen this account: no call may start.")
-    if answer.outcome == "api_key_revoked":
-        raise ApiKeyRevoked("The API key is revoked or has expired: its call may not start.")
-    if answer.outcome == "hold_key_reused":
-        raise HoldKeyReused("This hold_key has opened another hold; use a new key for a new call.")
-    raise NotFound("There is no such account.", code="account_not_found")
+def _refusal(answer: _Answer) -> BillingError:
+    say = _REFUSALS.get(answer.outcome)
+    if say is None:
+        msg = f"ledger_open_hold answered {answer.outcome!r}"
+        raise InvariantViolation(msg)
+    return say(answer)
+
+
+def _gone(answer: _Answer) -> BillingError:
+    promisable = max(0, answer.promisable_nanos)
+    if answer.promisable_nanos < answer.amount_nanos <= answer.available_nanos:
+        message = "The account's credits end before such a hold would; ask for a shorter one, or less."
+        return Unaffordable(message, **_left(answer), promisable=usd_text(promisable))
+    return Unaffordable("The account's credits are gone; it must buy more before this call.", **_left(answer))
+
+
+def _held(answer: _Answer) -> BillingError:
+    message = "The account has credits, and other open holds keep them; try again when one of them ends."
+    wait = min(_RETRY_AT_MOST, _seconds_until(answer.frees_at, answer.decided_at))
+    return HeldByOtherRequests(message, **_left(answer), retry_after=wait)
+
+
+def _limited(answer: _Answer) -> BillingError:
+    return SpendingLimitReached(
+        f"The spending limit of the {'API key' if answer.limit_of_key else 'account'} would be passed.",
+        **_left(answer),
+        limit_id="api_key" if answer.limit_of_key else "account",
+        resets_at=answer.resets_at,
+        retry_after=_seconds_until(answer.resets_at, answer.decided_at),
+    )
+
+
+def _frozen(answer: _Answer) -> BillingError:
+    return AccountFrozen("An operator has frozen this account: no call may start.", **_left(answer))
+
+
+def _revoked(answer: _Answer) -> BillingError:
+    return ApiKeyRevoked("The API key is revoked or has expired: its call may not start.", **_left(answer))
+
+
+def _reused(answer: _Answer) -> BillingError:
+    return HoldKeyReused("This hold_key has opened another hold; use a new key for a new call.", **_left(answer))
+
+
+def _closed(_answer: _Answer) -> BillingError:
+    return NotFound("There is no such account.", code="account_not_found")
+
+
+_REFUSALS: Final[dict[str, Callable[[_Answer], BillingError]]] = {
+    "insufficient_credits": _gone,
+    "held_by_other_requests": _held,
+    "spending_limit_reached": _limited,
+    "account_frozen": _frozen,
+    "api_key_revoked": _revoked,
+    "hold_key_reused": _reused,
+    "account_not_found": _closed,
+}
+
+
+def _left(answer: _Answer) -> dict[str, str]:
+    return facts_of(_remaining(answer))
 
 
 def _seconds_until(instant: datetime | None, now: datetime) -> int:

@@ -90,7 +90,11 @@ def set_limit(*, account_id: int, terms: LimitTerms, actor_id: int | None, reaso
             _write(books, known, terms)
             _record(books, "set_limit", _Act(actor_id, reason, now), before=before, after=terms)
         write_books([books])
-        return _only(_views(account_id, books.clock_at), terms.api_key_id)
+        if before != terms:
+            # Holds that have ended are counted no more only now.
+            _ask(_NOTE, {"account": account_id, "key": terms.api_key_id, "at": books.clock_at})
+        (view,) = _views(books.clock_at, account_id, of=_ONE, api_key_id=terms.api_key_id)
+        return view
 
 
 def remove_limit(*, account_id: int, api_key_id: int | None, actor_id: int | None, reason: str, now: datetime) -> bool:
@@ -109,40 +113,36 @@ def remove_limit(*, account_id: int, api_key_id: int | None, actor_id: int | Non
 
 def read_limit(*, account_id: int, api_key_id: int | None, now: datetime) -> LimitView | None:
     """The limit of the account, or of one of its keys, as of `now`; None where there is none. A due wallet is booked first."""
-    views = list_limits(account_id=account_id, now=now)
-    return next((view for view in views if view.api_key_id == api_key_id), None)
+    return next(iter(_views(_up_to_date(account_id, now), account_id, of=_ONE, api_key_id=api_key_id)), None)
 
 
 def list_limits(*, account_id: int, now: datetime) -> list[LimitView]:
     """Every limit of an account as of `now`, the account's own first, then its keys'. A due wallet is booked first."""
-    at = max(now, read_wallet(account_id=account_id, now=now).updated_at)
-    with connection.cursor() as cursor:
-        cursor.execute(_OUTDATED, {"account": account_id, "at": at})
-        (is_outdated,) = cursor.fetchone() or (False,)
-    if is_outdated:
-        at = _take_over_zone(account_id, now)
-    return _views(account_id, at)
+    return _views(_up_to_date(account_id, now), account_id)
 
 
-def lower_by_refund(*, account_id: int, entry: LedgerEntry, amount_nanos: int, at: datetime) -> None:
+def lower_by_refund(*, entry: LedgerEntry, kept_nanos: int, amount_nanos: int, at: datetime) -> None:
     """
     A refund of usage, just booked, lowers the buckets that its charge was counted in: what exceeded its hold first.
 
-    `amount_nanos` is what was given back, `at` the wallet's clock. Call it under the wallet's lock. Source: docs/glossary.md, Limit.
+    `amount_nanos` is what was given back, `kept_nanos` what of the charge was not given back before it, `at` the wallet's clock. Call it
+    under the wallet's lock, where the account has limits. Source: docs/glossary.md, Limit.
     """
-    if not Wallet.objects.filter(pk=account_id, has_limits=True).exists():
-        return
-    kept = _kept(entry)
     hold = _hold_of(entry)
     held = 0 if hold is None else hold.amount_nanos
-    from_hold = min(kept + amount_nanos, held) - min(kept, held)
+    from_hold = min(kept_nanos, held) - min(kept_nanos - amount_nanos, held)
     _count(entry, entry.created_at, from_hold - amount_nanos, at)
     if hold is not None:
         _count(entry, hold.opened_at, -from_hold, at)
 
 
 def forget_old_buckets(*, now: datetime) -> int:
-    """Delete buckets that count no more; returns how many. Some accounts a transaction, under their wallets' locks."""
+    """
+    Delete buckets that ended two days before the oldest that counts at their wallet's clock, or earlier; returns how many.
+
+    By the wallet's clock, since its next act and the nightly recount count from there, however long it has been idle; two days more
+    let a wallet that a host with a fast clock has touched be read by others. Some accounts a transaction, under their wallets' locks.
+    """
     forgotten = last = 0
     while accounts := _accounts_with_old_buckets(now, after=last):
         with transaction.atomic(), connection.cursor() as cursor:
@@ -183,18 +183,18 @@ def _refresh(books: Books) -> None:
     _ask("SELECT limit_refresh(%s, %s)", [books.account_id, books.clock_at])
 
 
+def _up_to_date(account_id: int, now: datetime) -> datetime:
+    """Book what is due and take over the zone in force; returns the moment to look at."""
+    at = max(now, read_wallet(account_id=account_id, now=now).updated_at)
+    return _take_over_zone(account_id, now) if _ask(_OUTDATED, {"account": account_id, "at": at}) else at
+
+
 def _take_over_zone(account_id: int, now: datetime) -> datetime:
     with transaction.atomic():
         books = open_one(account_id, now=now)
         _refresh(books)
         write_books([books])
     return books.clock_at
-
-
-def _kept(entry: LedgerEntry) -> int:
-    """What of a charge was not given back, in nanos."""
-    returned = _ask(_RETURNED, {"account": entry.account_id, "seq": entry.seq})
-    return -entry.amount_nanos - int(returned)
 
 
 def _hold_of(entry: LedgerEntry) -> Hold | None:
@@ -212,17 +212,13 @@ def _accounts_with_old_buckets(now: datetime, *, after: int) -> list[int]:
         return [account_id for (account_id,) in cursor.fetchall()]
 
 
-def _views(account_id: int, at: datetime) -> list[LimitView]:
+def _views(at: datetime, account_id: int, *, of: str = "", api_key_id: int | None = None) -> list[LimitView]:
     with connection.cursor() as cursor:
-        cursor.execute(_VIEWS, {"account": account_id, "at": at})
+        cursor.execute(_VIEWS.format(of=of), {"account": account_id, "at": at, "key": api_key_id})
         return [
             LimitView(row[0], row[1], row[2], Duration(row[3]), Strategy(row[4]), row[5], int(row[6]), row[7], row[8])
             for row in cursor.fetchall()
         ]
-
-
-def _only(views: list[LimitView], api_key_id: int | None) -> LimitView:
-    return next(view for view in views if view.api_key_id == api_key_id)
 
 
 def _ask(sql: str, params: Sequence[_Param] | Mapping[str, _Param]) -> Any:  # noqa: ANN401  Whatever the one value is.
@@ -265,25 +261,32 @@ SELECT EXISTS (SELECT FROM spending_limit l WHERE l.account_id = %(account)s AND
 _VIEWS: Final = """
 SELECT l.id, l.api_key_id, l.amount_nanos, l.duration, l.strategy, l.zone, limit_used(l, %(at)s),
     limit_counts_since(l.strategy, l.duration, l.zone, %(at)s), limit_falls_at(l, %(at)s)
-FROM spending_limit l WHERE l.account_id = %(account)s ORDER BY l.api_key_id NULLS FIRST
+FROM spending_limit l WHERE l.account_id = %(account)s {of} ORDER BY l.api_key_id NULLS FIRST
+"""
+_ONE: Final = "AND l.api_key_id IS NOT DISTINCT FROM %(key)s"
+
+_NOTE: Final = f"""
+SELECT limit_note_now(l.id, %(at)s) FROM spending_limit l WHERE l.account_id = %(account)s {_ONE}
+"""  # noqa: S608  Made of the constant above.
+
+# Where the oldest bucket begins that is kept: every one before it has ended two days before the oldest one that counts.
+_KEPT_SINCE: Final = """
+limit_bucket_start(
+    l.strategy, l.duration, l.zone, limit_counts_since(l.strategy, l.duration, l.zone, least(w.clock_at, %(at)s)) - interval '48 hours'
+)
 """
 
-_RETURNED: Final = """
-SELECT coalesce(sum(amount_nanos), 0) FROM ledger_entry
-WHERE account_id = %(account)s AND kind = 'usage_refund' AND seq > %(seq)s AND reverses = %(seq)s
-"""
-
-_WITH_OLD_BUCKETS: Final = """
-SELECT DISTINCT l.account_id FROM spending_limit l
+_WITH_OLD_BUCKETS: Final = f"""
+SELECT DISTINCT l.account_id FROM spending_limit l JOIN wallet w USING (account_id)
 WHERE l.account_id > %(after)s AND EXISTS (
     SELECT FROM limit_bucket b WHERE b.account_id = l.account_id AND b.limit_id = l.id
-        AND b.starts_at < limit_counts_since(l.strategy, l.duration, l.zone, %(at)s)
+        AND b.starts_at < {_KEPT_SINCE}
 )
 ORDER BY l.account_id LIMIT %(most)s
-"""
+"""  # noqa: S608  Made of the constant above.
 
-_FORGET: Final = """
-DELETE FROM limit_bucket b USING spending_limit l
+_FORGET: Final = f"""
+DELETE FROM limit_bucket b USING spending_limit l JOIN wallet w USING (account_id)
 WHERE l.account_id = ANY(%(accounts)s) AND b.account_id = l.account_id AND b.limit_id = l.id
-    AND b.starts_at < limit_counts_since(l.strategy, l.duration, l.zone, %(at)s)
-"""
+    AND b.starts_at < {_KEPT_SINCE}
+"""  # noqa: S608  Made of the constant above.

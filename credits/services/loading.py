@@ -40,7 +40,13 @@ def load_bearers(books: Books, entry: LedgerEntry) -> list[Bearer]:
         if row["role"] == "return":
             returned[row["reverses"]].append(_span(row))
     return [
-        Bearer(row["id"], _span(row), lots.get(row["grant_id"]), _open_parts(row, span, returned[row["id"]], settled))
+        Bearer(
+            row["id"],
+            _span(row),
+            lots.get(row["grant_id"]),
+            _open_parts(row, span, returned[row["id"]], settled),
+            sum(inside.size for part in returned[row["id"]] if (inside := part.overlap(span)) is not None),
+        )
         for row in rows
         if row["role"] == "pay" or (row["role"] == "settle" and row["grant_id"] is not None)
     ]
@@ -86,7 +92,7 @@ def _lots(condition: Q) -> Iterable[tuple[int, Lot]]:
 
 
 def _lot(grant: Grant) -> Lot:
-    return Lot(
+    lot = Lot(
         id=grant.pk,
         kind=grant.kind,
         book=grant.book,
@@ -108,6 +114,8 @@ def _lot(grant: Grant) -> Lot:
         root=grant.root_id,
         is_pending=grant.is_pending,
     )
+    lot.written = lot.state
+    return lot
 
 
 def load_lot(books: Books, grant_id: int) -> Lot:

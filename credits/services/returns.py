@@ -35,10 +35,13 @@ def return_usage(
         entry = LedgerEntry.objects.filter(account_id=account_id, seq=seq, kind=Kind.USAGE).first()
         if entry is None:
             raise NotFound("There is no such usage entry.")
+        bearers = load_bearers(books, entry)
         undone = Undone(seq, Book.USAGE, by=Kind.USAGE_REFUND, actor_id=actor_id)
-        written = undo(books, load_bearers(books, entry), amount_nanos, source, undone=undone)
+        written = undo(books, bearers, amount_nanos, source, undone=undone)
         write_books([books])
-        lower_by_refund(account_id=account_id, entry=entry, amount_nanos=amount_nanos, at=books.clock_at)
+        if books.has_limits:
+            kept = -entry.amount_nanos - sum(bearer.returned for bearer in bearers)
+            lower_by_refund(entry=entry, kept_nanos=kept, amount_nanos=amount_nanos, at=books.clock_at)
     return LedgerEntry.objects.get(account_id=account_id, seq=written.seq)
 
 

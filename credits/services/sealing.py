@@ -46,40 +46,58 @@ def seal_ledger(*, now: datetime, has_time: clock.HasTime = clock.forever, entri
     Seal every committed entry that no seal covers yet, `entries_max` a seal, while there is time; returns how many seals were made.
 
     Reads wallets and entries without locking them. Somebody else who seals meanwhile: 0. A seal and its checkpoints are one
-    transaction, so what is killed half-way has done nothing. An account with a missing entry is left out, and logged as an error.
+    transaction, so what is killed half-way has done nothing. An account with a missing entry is sealed up to it, then left out and logged
+    as an error; the others are sealed all the same.
     """
-    made = 0
-    while has_time() and _seal_once(now, entries_max):
-        made += 1
+    made, has_more = 0, True
+    broken: set[int] = set()
+    while has_more and has_time():
+        is_sealed, has_more = _seal_once(now, entries_max, broken)
+        made += is_sealed
     return made
 
 
-def _seal_once(now: datetime, entries_max: int) -> bool:
+def _seal_once(now: datetime, entries_max: int, broken: set[int]) -> tuple[bool, bool]:
+    """
+    Whether a seal was made, and whether it has left something for another one: where it has not, nobody walks over all wallets again.
+
+    Accounts that turn out to have a missing entry are added to `broken`: they take no part in what else this run seals.
+    """
     with transaction.atomic():
         if not try_claim("credits.seal_ledger"):
-            return False
+            return False, False
         last = chains.newest_seal()
-        points = _points(_due(last, entries_max))
+        points: list[_Point] = []
+        has_more = True
+        # Broken accounts alone may use up what a seal covers: then it is made of the others.
+        while not points and has_more:
+            due, has_more = _due(last, entries_max, broken)
+            points = _points(due, broken)
         if not points:
-            return False
+            return False, False
         seal = _make_seal(last, points, now)
         _write(seal, points)
     # A copy of each digest outside of the database: whoever rewrites the chain there would have to rewrite the logs as well.
     logger.info("ledger sealed: number %s, digest %s", seal.number, bytes(seal.digest).hex())
-    return True
+    return True, has_more
 
 
-def _due(last: Seal | None, entries_max: int) -> list[tuple[_Tail, list[Stretch]]]:
-    """What the next seal covers: from the account on where the last one ended, so that no account waits for ever."""
+def _due(last: Seal | None, entries_max: int, broken: set[int]) -> tuple[list[tuple[_Tail, list[Stretch]]], bool]:
+    """
+    What the next seal covers, and whether there is more than that.
+
+    It begins with the account after the one where the last seal ended, so that no account waits for ever.
+    """
     turn = _account_of_last_point(last)
     due: list[tuple[_Tail, list[Stretch]]] = []
-    for tail in [*_tails(turn, None), *_tails(0, turn)]:
+    tails = [*_tails(turn, None, broken), *_tails(0, turn, broken)]
+    for tail in tails:
         stretches = chains.cut(tail.account_id, tail.mark.seq, min(tail.last, tail.mark.seq + entries_max))
         due.append((tail, stretches))
         entries_max -= stretches[-1].last - tail.mark.seq
         if entries_max <= 0:
             break
-    return due[:_CHECKPOINTS_MAX]
+    return due[:_CHECKPOINTS_MAX], entries_max <= 0 or len(tails) >= _CHECKPOINTS_MAX
 
 
 def _account_of_last_point(last: Seal | None) -> int:
@@ -89,37 +107,31 @@ def _account_of_last_point(last: Seal | None) -> int:
     return found or 0
 
 
-def _tails(after: int, last: int | None) -> list[_Tail]:
+def _tails(after: int, last: int | None, broken: set[int]) -> list[_Tail]:
     with connection.cursor() as cursor:
-        cursor.execute(_TAILS, {"after": after, "last": last, "most": _CHECKPOINTS_MAX})
+        cursor.execute(_TAILS, {"after": after, "last": last, "broken": list(broken), "most": _CHECKPOINTS_MAX})
         return [
             _Tail(account_id, public_id, Mark(seq, chain.first_link(public_id) if link is None else bytes(link)), end)
             for account_id, public_id, seq, link, end in cursor.fetchall()
         ]
 
 
-def _points(due: list[tuple[_Tail, list[Stretch]]]) -> list[_Point]:
+def _points(due: list[tuple[_Tail, list[Stretch]]], broken: set[int]) -> list[_Point]:
+    """An account's points end where its first gap begins: what cannot be followed is not sealed."""
     steps = [(tail, stretch) for tail, stretches in due for stretch in stretches]
     points: list[_Point] = []
-    link: bytes | None = None
+    link = b""
     for (tail, stretch), digests in zip(steps, chains.read_digests([stretch for _, stretch in steps]), strict=True):
         if stretch.after == tail.mark.seq:
             link = tail.mark.link
-        link = _link_after(link, stretch, digests)
-        if link is not None:
+        if digests is None and tail.account_id not in broken:
+            broken.add(tail.account_id)
+            where = tail.account_id, stretch.after, stretch.last
+            logger.error("account %s cannot be sealed: an entry after %s, up to %s, is missing", *where)
+        elif digests is not None and tail.account_id not in broken:
+            link = chain.last_link(link, digests)
             points.append(_Point(tail, stretch, link))
     return points
-
-
-def _link_after(link: bytes | None, stretch: Stretch, digests: bytes | None) -> bytes | None:
-    """None from the first gap on: what cannot be followed is not sealed."""
-    if link is None:
-        return None
-    if digests is None:
-        where = stretch.account_id, stretch.after, stretch.last
-        logger.error("account %s cannot be sealed: an entry after %s, up to %s, is missing", *where)
-        return None
-    return chain.last_link(link, digests)
 
 
 def _make_seal(last: Seal | None, points: list[_Point], now: datetime) -> Seal:
@@ -159,6 +171,6 @@ FROM wallet w JOIN accounts_account a ON a.id = w.account_id LEFT JOIN LATERAL (
     SELECT c.seq, c.link FROM ledger_checkpoint c WHERE c.account_id = w.account_id ORDER BY c.seq DESC LIMIT 1
 ) AS newest ON true
 WHERE w.account_id > %(after)s AND w.account_id <= coalesce(%(last)s::bigint, 9223372036854775807)
-    AND w.next_seq - 1 > coalesce(newest.seq, 0)
+    AND w.next_seq - 1 > coalesce(newest.seq, 0) AND w.account_id <> ALL(%(broken)s::bigint[])
 ORDER BY w.account_id LIMIT %(most)s
 """

@@ -15,7 +15,8 @@ def write_books(books: Sequence[Books]) -> None:
         return
     with connection.cursor() as cursor:
         _write_new_lots(cursor, books)
-        cursor.executemany(_UPDATE_GRANT, [_lot_state(lot) for account in books for lot in account.lots])
+        changed = [lot for account in books for lot in account.lots if lot.state != lot.written]
+        cursor.executemany(_UPDATE_GRANT, [_lot_state(lot) for lot in changed])
         cursor.executemany(_INSERT_ENTRY, [_entry(account, entry) for account in books for entry in account.entries])
         cursor.executemany(_INSERT_ALLOCATION, [_allocation(account, row) for account in books for row in account.rows])
         cursor.executemany(_CLOSE_HOLD, [_closed(account, hold) for account in books for hold in account.closed])
@@ -25,6 +26,8 @@ def write_books(books: Sequence[Books]) -> None:
             _closed(account, hold) for account in books if account.has_limits for hold in account.closed if hold.status != "captured"
         ]
         cursor.executemany(_UNCOUNT_HOLD, uncounted)
+    for lot in changed:
+        lot.written = lot.state
     for account in books:
         account.entries.clear()
         account.rows.clear()
@@ -113,7 +116,7 @@ def _expire_holds(cursor: CursorWrapper, books: Sequence[Books]) -> None:
     """Every hold of these accounts that has ended by their clock, in one statement."""
     if not books:
         return
-    params = {"accounts": [account.account_id for account in books], "clocks": [account.clock_at for account in books]}
+    params: dict[str, Any] = {"accounts": [account.account_id for account in books], "clocks": [account.clock_at for account in books]}
     cursor.execute(_EXPIRE_HOLDS, params)
 
 

@@ -4,7 +4,8 @@
 --
 -- Positions: an account's batch spends (spent, spent + cost]; each grant covers one interval of it, in burn-down order.
 WITH lot AS MATERIALIZED (
-    SELECT b.account_id, b.spent_nanos, b.cost_nanos, b.entries, b.released_nanos, b.next_seq, b.booked_at, g.id AS grant_id, g.remaining_nanos,
+    SELECT b.account_id, b.spent_nanos, b.cost_nanos, b.entries, b.released_nanos, b.next_seq, b.booked_at, g.id AS grant_id,
+        g.remaining_nanos,
         coalesce(sum(g.remaining_nanos) OVER earlier, 0)::bigint AS before,
         coalesce(sum(g.remaining_nanos) OVER (PARTITION BY b.account_id), 0)::bigint AS usable,
         row_number() OVER earlier AS place

@@ -1,6 +1,6 @@
 -- What a batch hands to the ledger: the events that its first statement inserted (and so are new), by their place in the batch, each
--- with the public id of the hold it names. The ledger adds what it finds: the hold that is captured, or a flag why none is, or why
--- the event is refused; and lowers the charge where the operator absorbs a part.
+-- with the public id of the hold it names. The ledger adds what it finds: the hold that is captured, and its key where the event named
+-- none, or a flag why none is captured, or why the event is refused; and lowers the charge where the operator absorbs a part.
 -- `by_hand` marks accounts whose grants are lapsing, or that absorb: they need the rules in credits/books, not one statement.
 CREATE TEMPORARY TABLE IF NOT EXISTS fresh_charge (
     position integer NOT NULL,

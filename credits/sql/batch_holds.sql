@@ -7,13 +7,14 @@ WITH named AS (
     WHERE f.hold IS NOT NULL
 )
 UPDATE fresh_charge f SET
-    refusal = CASE WHEN n.status IS NULL THEN 'unknown_hold' WHEN n.status IN ('open', 'captured') AND NOT n.captures THEN 'hold_already_captured' END,
+    refusal = CASE WHEN n.status IS NULL THEN 'unknown_hold'
+        WHEN n.status IN ('open', 'captured') AND NOT n.captures THEN 'hold_already_captured' END,
     flag = CASE n.status WHEN 'voided' THEN 'after_void' WHEN 'expired' THEN 'late' END,
     hold_nanos = CASE WHEN n.captures THEN n.amount_nanos END,
     hold_key_id = CASE WHEN n.captures THEN n.api_key_id END,
     hold_opened_at = CASE WHEN n.captures THEN n.opened_at END,
     hold_expires_at = CASE WHEN n.captures THEN n.expires_at END,
-    -- Usage that names no key was spent by the key its hold was opened for, and counts against that one's limit.
+    -- Usage that names no key was spent by the key its hold was opened for: it counts against that one's limit, and is told to the event.
     api_key_id = CASE WHEN n.captures THEN coalesce(f.api_key_id, n.api_key_id) ELSE f.api_key_id END
 FROM named n WHERE f.position = n.position
 RETURNING f.position, f.refusal

@@ -8,7 +8,7 @@ CREATE TYPE hold_answer AS (
     public_id text,
     hold_key text,
     api_key_id bigint,
-    amount_nanos bigint,
+    amount_nanos bigint, -- of the hold; of a refusal, what was asked
     status text,
     event_id text,
     opened_at timestamptz,
@@ -16,6 +16,7 @@ CREATE TYPE hold_answer AS (
     closed_at timestamptz,
     available_nanos bigint, -- may be negative
     reserved_nanos bigint,
+    promisable_nanos bigint, -- what a hold of that length may count on; less where grants end before it does
     limit_id bigint,
     limit_of_key boolean,
     resets_at timestamptz,
@@ -23,8 +24,10 @@ CREATE TYPE hold_answer AS (
     frees_at timestamptz -- when the next open hold ends by itself
 );
 
+-- `p_is_estimate`: the amount was priced from a model's tokens. A key that comes again is then the same call at whatever price.
 CREATE FUNCTION ledger_open_hold(
-    p_account bigint, p_public_id text, p_hold_key text, p_api_key bigint, p_amount bigint, p_lasts interval, p_now timestamptz
+    p_account bigint, p_public_id text, p_hold_key text, p_api_key bigint, p_amount bigint, p_is_estimate boolean, p_lasts interval,
+    p_now timestamptz
 ) RETURNS hold_answer LANGUAGE plpgsql AS $$
 DECLARE
     w wallet%ROWTYPE;
@@ -33,7 +36,6 @@ DECLARE
     owner record;
     blocking record;
     ends timestamptz;
-    free bigint;
 BEGIN
     SELECT * INTO w FROM wallet WHERE account_id = p_account FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -47,14 +49,16 @@ BEGIN
     END IF;
     a.reserved_nanos := w.reserved_nanos;
     a.available_nanos := w.balance_nanos - w.reserved_nanos - w.frozen_nanos - w.lapsing_nanos;
+    a.amount_nanos := p_amount;
     IF p_hold_key IS NOT NULL THEN
         SELECT * INTO known FROM hold WHERE account_id = p_account AND hold_key = p_hold_key;
         IF FOUND THEN
             a.outcome := CASE
-                WHEN (known.amount_nanos, known.expires_at - known.opened_at) = (p_amount, p_lasts) AND known.api_key_id IS NOT DISTINCT FROM p_api_key
+                WHEN (p_is_estimate OR known.amount_nanos = p_amount) AND known.expires_at - known.opened_at = p_lasts
+                    AND known.api_key_id IS NOT DISTINCT FROM p_api_key
                 THEN 'known' ELSE 'hold_key_reused' END;
-            a.public_id := known.public_id; a.hold_key := known.hold_key; a.api_key_id := known.api_key_id; a.amount_nanos := known.amount_nanos;
-            a.status := known.status; a.event_id := known.event_id;
+            a.public_id := known.public_id; a.hold_key := known.hold_key; a.api_key_id := known.api_key_id;
+            a.amount_nanos := known.amount_nanos; a.status := known.status; a.event_id := known.event_id;
             a.opened_at := known.opened_at; a.expires_at := known.expires_at; a.closed_at := known.closed_at;
             RETURN a;
         END IF;
@@ -77,12 +81,13 @@ BEGIN
 
     -- What will have expired for good before the hold ends cannot be promised to it.
     ends := a.decided_at + p_lasts;
-    SELECT a.available_nanos - coalesce(sum(g.remaining_nanos), 0) INTO free FROM credit_grant g
+    SELECT a.available_nanos - coalesce(sum(g.remaining_nanos), 0) INTO a.promisable_nanos FROM credit_grant g
     WHERE g.account_id = p_account AND NOT g.is_empty AND g.booked_at IS NOT NULL AND g.voided_at IS NULL AND g.expired_at IS NULL
-        AND NOT g.is_frozen AND g.effective_at <= a.decided_at AND a.decided_at < g.expires_at AND g.expires_at + interval '10 minutes' < ends;
-    IF p_amount > free THEN
-        a.outcome := CASE WHEN p_amount <= free + w.reserved_nanos THEN 'held_by_other_requests' ELSE 'insufficient_credits' END;
-        a.available_nanos := free;
+        AND NOT g.is_frozen AND g.effective_at <= a.decided_at AND a.decided_at < g.expires_at
+        AND g.expires_at + interval '10 minutes' < ends;
+    IF p_amount > a.promisable_nanos THEN
+        a.outcome := CASE
+            WHEN p_amount <= a.promisable_nanos + w.reserved_nanos THEN 'held_by_other_requests' ELSE 'insufficient_credits' END;
         SELECT min(h.expires_at) INTO a.frees_at FROM hold h WHERE h.account_id = p_account AND h.status = 'open';
         RETURN a;
     END IF;
@@ -90,7 +95,9 @@ BEGIN
         SELECT * INTO blocking FROM limit_blocking(p_account, p_api_key, p_amount, a.decided_at);
         IF FOUND THEN
             a.outcome := 'spending_limit_reached';
-            a.limit_id := blocking.limit_id; a.limit_of_key := blocking.api_key_id IS NOT NULL; a.resets_at := blocking.resets_at;
+            a.limit_id := blocking.limit_id;
+            a.limit_of_key := blocking.api_key_id IS NOT NULL;
+            a.resets_at := blocking.resets_at;
             RETURN a;
         END IF;
     END IF;
@@ -103,7 +110,8 @@ BEGIN
         PERFORM limit_count(p_account, p_api_key, a.decided_at, p_amount, a.decided_at);
     END IF;
     a.outcome := 'opened';
-    a.public_id := p_public_id; a.hold_key := p_hold_key; a.api_key_id := p_api_key; a.amount_nanos := p_amount; a.status := 'open';
+    a.public_id := p_public_id; a.hold_key := p_hold_key; a.api_key_id := p_api_key; a.amount_nanos := p_amount;
+    a.status := 'open';
     a.opened_at := a.decided_at; a.expires_at := ends;
     a.available_nanos := a.available_nanos - p_amount;
     a.reserved_nanos := a.reserved_nanos + p_amount;
@@ -116,13 +124,15 @@ CREATE TYPE charge_answer AS (
     charged_nanos bigint,
     flag text,
     available_nanos bigint, -- may be negative
-    reserved_nanos bigint
+    reserved_nanos bigint,
+    api_key_id bigint -- by which key it was spent: the event's, or where that named none, its hold's
 );
 
--- One event that is new. `p_captures`: its sender means to capture, and hears of a voided hold. The same rules as batch_burn.sql has for many accounts and credits/books for special ones.
+-- One event that is new; where it names a hold it means to capture it, and hears of a voided one. The same rules as batch_burn.sql has
+-- for many accounts and credits/books for special ones.
 CREATE FUNCTION ledger_charge_one(
-    p_account bigint, p_event_id text, p_cost bigint, p_occurred_at timestamptz, p_api_key bigint, p_hold text, p_captures boolean,
-    p_now timestamptz, p_amount_max bigint
+    p_account bigint, p_event_id text, p_cost bigint, p_occurred_at timestamptz, p_api_key bigint, p_hold text, p_now timestamptz,
+    p_amount_max bigint
 ) RETURNS charge_answer LANGUAGE plpgsql AS $$
 DECLARE
     w wallet%ROWTYPE;
@@ -145,17 +155,16 @@ BEGIN
         RETURN a;
     END IF;
     a.charged_nanos := p_cost;
+    a.reserved_nanos := w.reserved_nanos;
+    a.available_nanos := w.balance_nanos - w.reserved_nanos - w.frozen_nanos;
     IF p_hold IS NOT NULL THEN
         SELECT * INTO h FROM hold WHERE account_id = p_account AND public_id = p_hold;
-        IF NOT FOUND OR h.status = 'captured' THEN
-            a.outcome := CASE WHEN h.status IS NULL THEN 'unknown_hold' ELSE 'hold_already_captured' END;
+        a.outcome := CASE coalesce(h.status, '')
+            WHEN '' THEN 'unknown_hold' WHEN 'captured' THEN 'hold_already_captured' WHEN 'voided' THEN 'hold_voided' END;
+        IF a.outcome IS NOT NULL THEN
             RETURN a;
         END IF;
-        IF p_captures AND h.status = 'voided' THEN
-            a.outcome := 'hold_voided';
-            RETURN a;
-        END IF;
-        a.flag := CASE h.status WHEN 'voided' THEN 'after_void' WHEN 'expired' THEN 'late' END;
+        a.flag := CASE h.status WHEN 'expired' THEN 'late' END;
         IF a.flag IS NULL THEN
             kept := h.amount_nanos;
             key_id := coalesce(p_api_key, h.api_key_id);
@@ -192,23 +201,20 @@ BEGIN
         END IF;
         INSERT INTO ledger_entry (account_id, seq, kind, book, amount_nanos, balance_after_nanos, spent_after_nanos, source_type, source_id,
             description, reference, api_key_id, occurred_at, created_at)
-        VALUES (p_account, w.next_seq, 'usage', 'usage', -a.charged_nanos, w.balance_nanos - a.charged_nanos, w.spent_nanos + a.charged_nanos,
-            'usage_event', p_event_id, '', '', key_id, p_occurred_at, t);
+        VALUES (p_account, w.next_seq, 'usage', 'usage', -a.charged_nanos, w.balance_nanos - a.charged_nanos,
+            w.spent_nanos + a.charged_nanos, 'usage_event', p_event_id, '', '', key_id, p_occurred_at, t);
     END IF;
     UPDATE wallet SET balance_nanos = balance_nanos - a.charged_nanos, spent_nanos = spent_nanos + a.charged_nanos,
         debt_nanos = debt_nanos + left_over, reserved_nanos = reserved_nanos - kept, clock_at = t,
         next_seq = next_seq + CASE WHEN a.charged_nanos > 0 THEN 1 ELSE 0 END
     WHERE account_id = p_account;
     IF w.has_limits THEN
-        IF kept > 0 THEN
-            PERFORM limit_count(p_account, h.api_key_id, h.opened_at, -kept, t);
-            PERFORM limit_count(p_account, key_id, h.opened_at, least(kept, a.charged_nanos), t);
-        END IF;
-        PERFORM limit_count(p_account, key_id, t, greatest(a.charged_nanos - kept, 0), t);
+        PERFORM limit_count_charge(p_account, key_id, a.charged_nanos, h.api_key_id, h.opened_at, kept, t);
     END IF;
     a.outcome := 'charged';
-    a.reserved_nanos := w.reserved_nanos - kept;
-    a.available_nanos := w.balance_nanos - a.charged_nanos - a.reserved_nanos - w.frozen_nanos - w.lapsing_nanos;
+    a.api_key_id := key_id;
+    a.reserved_nanos := a.reserved_nanos - kept;
+    a.available_nanos := a.available_nanos - a.charged_nanos + kept;
     RETURN a;
 END
 $$;

@@ -241,13 +241,14 @@ BEGIN
 END
 $$;
 
--- Note which thresholds a limit has reached, once per window. The window of a sliding limit is a span of its length since 1970.
+-- Note which thresholds a limit has reached, once per window and amount of the limit. The window of a sliding limit is a span of its
+-- length since 1970.
 CREATE FUNCTION limit_note(p_limit spending_limit, p_since timestamptz, p_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     used numeric := limit_sum(p_limit, p_since);
     window_start timestamptz := p_since;
 BEGIN
-    IF used * 2 < (p_limit).amount_nanos THEN
+    IF used = 0 OR used * 2 < (p_limit).amount_nanos THEN
         RETURN;
     ELSIF (p_limit).strategy = 'sliding' THEN
         window_start := date_bin(limit_length((p_limit).duration), p_at, timestamptz '1970-01-01 00:00:00+00');
@@ -257,13 +258,50 @@ BEGIN
     FROM unnest(ARRAY[50, 75, 100]) AS t (percent)
     WHERE used * 100 >= (p_limit).amount_nanos::numeric * t.percent AND NOT EXISTS (
         SELECT FROM limit_notice n WHERE n.limit_id = (p_limit).id AND n.window_starts_at = window_start AND n.percent = t.percent
+            AND n.amount_nanos = (p_limit).amount_nanos
     )
     ON CONFLICT DO NOTHING;
 END
 $$;
 
+-- Note what a limit has reached by itself: to be called when its terms have changed.
+CREATE FUNCTION limit_note_now(p_limit bigint, p_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    l spending_limit;
+BEGIN
+    SELECT * INTO STRICT l FROM spending_limit WHERE id = p_limit;
+    PERFORM limit_note(l, limit_counts_since(l.strategy, l.duration, l.zone, p_at), p_at);
+END
+$$;
+
+-- Add to one bucket, or take back from it. Buckets are a cache: where one holds less than is taken back, an act has not counted what
+-- it should have, but money does not stop for that. It falls to 0, the server's log tells, and the nightly recount names the account.
+CREATE FUNCTION limit_bucket_add(p_account bigint, p_limit bigint, p_starts_at timestamptz, p_nanos bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint;
+BEGIN
+    UPDATE limit_bucket SET nanos = greatest(nanos + p_nanos, 0)
+    WHERE account_id = p_account AND limit_id = p_limit AND starts_at = p_starts_at
+    RETURNING old.nanos INTO before;
+    IF before IS NULL AND p_nanos > 0 THEN
+        INSERT INTO limit_bucket (account_id, limit_id, starts_at, nanos) VALUES (p_account, p_limit, p_starts_at, p_nanos);
+    ELSIF coalesce(before, 0) + p_nanos < 0 THEN
+        RAISE WARNING 'limit % of account %: % nanos taken back from the bucket at %, which holds %',
+            p_limit, p_account, -p_nanos, p_starts_at, coalesce(before, 0);
+    END IF;
+END
+$$;
+
+-- Where in a limit's buckets an instant counts, given since when it counts: NULL where it counts no more.
+CREATE FUNCTION limit_bucket_of(p_limit spending_limit, p_since timestamptz, p_counted_at timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN p_counted_at < p_since THEN NULL WHEN (p_limit).strategy = 'fixed' THEN p_since
+        ELSE limit_bucket_start((p_limit).strategy, (p_limit).duration, (p_limit).zone, p_counted_at) END
+$$;
+
 -- Count an amount, or take one back, where it was spent: in the account's limit and in the key's. Buckets that count no more are left
--- alone. A bucket never falls below 0: that is a mistake of the caller, refused by the table.
+-- alone.
 CREATE FUNCTION limit_count(p_account bigint, p_api_key bigint, p_counted_at timestamptz, p_nanos bigint, p_at timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -276,18 +314,46 @@ BEGIN
     END IF;
     FOR counting IN SELECT * FROM spending_limit WHERE account_id = p_account AND (api_key_id IS NULL OR api_key_id = p_api_key) LOOP
         since := limit_counts_since(counting.strategy, counting.duration, counting.zone, p_at);
-        CONTINUE WHEN p_counted_at < since;
-        bucket := CASE counting.strategy WHEN 'fixed' THEN since
-            ELSE limit_bucket_start(counting.strategy, counting.duration, counting.zone, p_counted_at) END;
-        -- A cache that is off must not stop money: it never falls below 0, and the nightly recount tells.
-        UPDATE limit_bucket SET nanos = greatest(nanos + p_nanos, 0)
-        WHERE account_id = p_account AND limit_id = counting.id AND starts_at = bucket;
-        IF NOT FOUND AND p_nanos > 0 THEN
-            INSERT INTO limit_bucket (account_id, limit_id, starts_at, nanos) VALUES (p_account, counting.id, bucket, p_nanos);
-        END IF;
+        bucket := limit_bucket_of(counting, since, p_counted_at);
+        CONTINUE WHEN bucket IS NULL;
+        PERFORM limit_bucket_add(p_account, counting.id, bucket, p_nanos);
         IF p_nanos > 0 THEN
             PERFORM limit_note(counting, since, p_at);
         END IF;
+    END LOOP;
+END
+$$;
+
+-- Count one charge, whose hold (`p_held`, 0 where it captured none; `p_hold_key` is that one's key) was counted where it opened. That
+-- is taken back, the charge counts up to as much where the hold did, and beyond it now. All of it is counted before a threshold is
+-- noted, so that nothing is noted that was never reached. batch_limits.sql does the same for many.
+CREATE FUNCTION limit_count_charge(p_account bigint, p_api_key bigint, p_charged bigint, p_hold_key bigint, p_opened_at timestamptz,
+    p_held bigint, p_at timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    counting spending_limit;
+    since timestamptz;
+    bucket timestamptz;
+    counts_hold boolean;
+    counts_charge boolean;
+    moved bigint;
+BEGIN
+    FOR counting IN
+        SELECT * FROM spending_limit WHERE account_id = p_account AND (api_key_id IS NULL OR api_key_id IN (p_api_key, p_hold_key))
+    LOOP
+        since := limit_counts_since(counting.strategy, counting.duration, counting.zone, p_at);
+        bucket := limit_bucket_of(counting, since, p_opened_at);
+        counts_hold := counting.api_key_id IS NULL OR counting.api_key_id IS NOT DISTINCT FROM p_hold_key;
+        counts_charge := counting.api_key_id IS NULL OR counting.api_key_id IS NOT DISTINCT FROM p_api_key;
+        moved := CASE WHEN counts_charge THEN least(p_charged, p_held) ELSE 0 END - CASE WHEN counts_hold THEN p_held ELSE 0 END;
+        IF moved <> 0 AND bucket IS NOT NULL THEN
+            PERFORM limit_bucket_add(p_account, counting.id, bucket, moved);
+        END IF;
+        CONTINUE WHEN p_charged = 0 OR NOT counts_charge;
+        IF p_charged > p_held THEN
+            PERFORM limit_bucket_add(p_account, counting.id, limit_bucket_of(counting, since, p_at), p_charged - p_held);
+        END IF;
+        PERFORM limit_note(counting, since, p_at);
     END LOOP;
 END
 $$;

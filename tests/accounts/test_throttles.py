@@ -121,6 +121,16 @@ def test_platform_keys_have_a_rate_of_their_own(api: Api, limit: Limit, alice: P
     assert [api.get(path, key).status_code for _ in range(2)] == [200, 429]
 
 
+def test_statements_of_a_token_are_counted_apart_gateways_too(api: Api, limit: Limit, alice: Person) -> None:
+    limit(statement="1/hour", platform="")
+    path, key = f"/v1/statement?account={alice.account.public_id}", platform_key()
+    for by in (alice, key):
+        answers = [api.get(path, by) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert answers[1].json()["code"] == "rate_limited"
+        assert api.get(f"/v1/balance?account={alice.account.public_id}", by).status_code == 200
+
+
 def test_a_refused_login_costs_no_query(api: Api, limit: Limit, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     limit(login="1/hour")
     body = {"email": fresh_email(), "password": PASSWORD}

@@ -16,7 +16,7 @@ from core import clock, verification_runs
 from core.models import VerificationRun
 from core.verification import Discrepancy
 from credits.models import Hold
-from credits.services.holds import open_hold
+from credits.services.holds import HoldTerms, open_hold
 from credits.services.house import House as HouseBook
 from credits.services.house import HouseItem, book_house
 from credits.services.limits import Duration, LimitTerms, Strategy, set_limit
@@ -68,7 +68,7 @@ def keep_aside(owner: Person) -> Hold:
     terms = LimitTerms(2_000_000_000, Duration.DAILY, Strategy.FIXED)
     set_limit(account_id=owner.account.pk, terms=terms, actor_id=None, reason="For the tests.", now=now)
     key = customer_key(owner).key.pk
-    view, _ = open_hold(account_id=owner.account.pk, amount_nanos=DOLLAR, lasts=timedelta(hours=1), api_key_id=key, now=now)
+    view, *_ = open_hold(account_id=owner.account.pk, terms=HoldTerms(DOLLAR, timedelta(hours=1), api_key_id=key), now=now)
     return Hold.objects.get(account=owner.account, public_id=view.public_id)
 
 

@@ -11,7 +11,7 @@ from accounts.models import Account
 from core import clock
 from core.console.pages import NEWEST_ROWS
 from credits.models import Hold, LimitNotice, Seal
-from credits.services.holds import open_hold, void_hold
+from credits.services.holds import HoldTerms, open_hold, void_hold
 from credits.services.limits import Duration, LimitTerms, Strategy, set_limit
 from credits.services.sealing import seal_ledger
 from tests.actors import make_person
@@ -37,7 +37,7 @@ def other(house: House) -> Account:
 
 def keep(account: Account, *, voided: bool = False) -> Hold:
     now = clock.now()
-    view, _ = open_hold(account_id=account.pk, amount_nanos=1_000, lasts=timedelta(minutes=5), hold_key=f"key-{now.timestamp()}", now=now)
+    view, *_ = open_hold(account_id=account.pk, terms=HoldTerms(1_000, timedelta(minutes=5), hold_key=f"key-{now.timestamp()}"), now=now)
     if voided:
         void_hold(account_id=account.pk, public_id=view.public_id, now=now)
     return Hold.objects.get(account=account, public_id=view.public_id)
@@ -109,7 +109,7 @@ def test_limits_show_their_use_and_whose_they_are(house: House, boss: Client) ->
 
 def test_a_limit_that_was_reached_is_on_the_dashboard_and_in_its_list(house: House, boss: Client) -> None:
     assert "No limit refuses anybody." in text_of(boss, "/admin/")
-    open_hold(account_id=house.account.pk, amount_nanos=DOLLAR // 4, lasts=timedelta(hours=1), now=clock.now())
+    open_hold(account_id=house.account.pk, terms=HoldTerms(DOLLAR // 4, timedelta(hours=1)), now=clock.now())
     assert "Limits reached now" in text_of(boss, "/admin/")
     assert "the whole account Alice's" in text_of(boss, "/admin/")
     assert len(shown(boss, "/admin/credits/spendinglimit/", state="reached")) == 1

@@ -20,7 +20,7 @@ from accounts.models import Account, ApiKey, Invite, Membership
 from accounts.services.api_keys import IssuedKey
 from core import clock
 from credits.models import Hold, LedgerEntry
-from credits.services.holds import open_hold
+from credits.services.holds import HoldTerms, open_hold
 from credits.services.sealing import seal_ledger
 from payments.models import Order, OrderLine, PaymentAttempt, Provider
 from payments.pricing import quote_credits
@@ -84,8 +84,8 @@ OF_NO_ACCOUNT: Final = {
 PLATFORM_KEYS_ONLY: Final = {
     "v1/usage/events",
     "v1/holds",
-    "v1/holds/<str:hold_id>/capture",
-    "v1/holds/<str:hold_id>/void",
+    "v1/holds/<public_id:hold_id>/capture",
+    "v1/holds/<public_id:hold_id>/void",
 }
 """Routes that refuse every customer before they look at anything: 403, whoever the account belongs to."""
 
@@ -140,7 +140,7 @@ def world(api: Api, cast: Cast) -> World:
     reported = factories.post_events(api, platform_key(), [factories.event(cast.alice.account, "alices-call")])
     assert reported.json()["accepted"] == 1, reported.content
     factories.give(cast.alice.account, 10**9)
-    open_hold(account_id=cast.alice.account.pk, amount_nanos=5, lasts=timedelta(minutes=1), now=clock.now())
+    open_hold(account_id=cast.alice.account.pk, terms=HoldTerms(5, timedelta(minutes=1)), now=clock.now())
     seal_ledger(now=clock.now())
     api.post("/v1/members", {"email": "guest@example.com"}, cast.alice)
     return World(

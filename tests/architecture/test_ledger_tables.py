@@ -7,7 +7,20 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OTHERS = ("accounts", "billing_platform", "core", "usage", "payments", "launcher")
-LEDGER_TABLES = ("wallet", "ledger_entry", "credit_grant", "allocation", "house_account", "house_entry")
+LEDGER_TABLES = (
+    "wallet",
+    "ledger_entry",
+    "credit_grant",
+    "allocation",
+    "hold",
+    "spending_limit",
+    "limit_bucket",
+    "limit_notice",
+    "ledger_seal",
+    "ledger_checkpoint",
+    "house_account",
+    "house_entry",
+)
 NAMED = re.compile(rf"\b(from|join|into|update|table|only|lock|using|references|copy)\s+\"?({'|'.join(LEDGER_TABLES)})\b", re.IGNORECASE)
 
 

@@ -12,7 +12,7 @@ from core import clock
 from core.errors import BillingError
 from credits.errors import HeldByOtherRequests, HoldAlreadyCaptured, HoldVoided
 from credits.models import Hold, HoldStatus, LedgerEntry, Wallet
-from credits.services.holds import HoldView, open_hold, void_hold
+from credits.services.holds import HoldTerms, HoldView, open_hold, void_hold
 from credits.services.wallets import sweep_due_wallets
 from tests import factories
 from tests.spending import price
@@ -38,7 +38,7 @@ def account(transactional_db: None) -> Account:
 
 def hold(account: Account, nanos: int, key: str | None = None, seconds: int = 600) -> HoldView:
     lasts = timedelta(seconds=seconds)
-    found, _ = open_hold(account_id=account.pk, amount_nanos=nanos, lasts=lasts, hold_key=key, now=clock.now())
+    found, *_ = open_hold(account_id=account.pk, terms=HoldTerms(nanos, lasts, hold_key=key), now=clock.now())
     return found
 
 

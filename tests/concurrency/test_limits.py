@@ -14,7 +14,7 @@ from core.models import AuditRecord
 from credits.books import Source
 from credits.errors import SpendingLimitReached
 from credits.models import Hold, LedgerEntry, LimitNotice, SpendingLimit, Wallet
-from credits.services.holds import open_hold, void_hold
+from credits.services.holds import HoldTerms, open_hold, void_hold
 from credits.services.limits import Duration, LimitTerms, Strategy, forget_old_buckets, read_limit, remove_limit, set_limit
 from credits.services.returns import return_usage
 from tests import factories
@@ -40,7 +40,7 @@ def limit(account: Account, dollars: int, strategy: Strategy = Strategy.SLIDING,
 
 def hold(account: Account, dollars: int, api_key_id: int | None = None) -> str:
     lasts = timedelta(hours=1)
-    made, _ = open_hold(account_id=account.pk, amount_nanos=dollars * USD, lasts=lasts, now=clock.now(), api_key_id=api_key_id)
+    made, *_ = open_hold(account_id=account.pk, terms=HoldTerms(dollars * USD, lasts, api_key_id=api_key_id), now=clock.now())
     return made.public_id
 
 

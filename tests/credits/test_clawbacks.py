@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Account
 from core.models import AuditRecord
 from credits.books import Source
-from credits.models import Book, Category, Grant, Kind
+from credits.models import Book, Category, Grant, Kind, LedgerEntry
 from credits.services.adjustments import write_off
 from credits.services.clawbacks import ClawBack, claw_back_left, claw_back_source, undo_claw_back
 from credits.services.grants import GrantTerms, issue_grant
@@ -179,6 +179,55 @@ def test_what_was_undone_can_be_taken_again(account: Account) -> None:
     unclaw(first.entry)
     assert allowed(grant) == 100
     claw(grant, 100)
+
+
+def test_what_expired_of_a_compensation_grant_is_not_taken_again(account: Account) -> None:
+    """All was spent, the grant ended, the spending was given back as a compensation grant, and that one expired: nothing is left."""
+    grant = paid(account, 100, expires_at=NOON + HOUR)
+    spent = spend(account, 100)
+    reverse(spent, 70, now=NOON + DAY)
+    compensation = Grant.objects.get(compensates=grant)
+    assert (allowed(grant), allowed(compensation)) == (100, 100)
+    assert wallet(account, NOON + 32 * DAY).balance_nanos == 0
+    assert kinds(account)[-1] == ("expiry", -70)
+    assert (allowed(grant), allowed(compensation)) == (30, 30)
+    with refused("more_than_was_given"):
+        claw(grant, 31, now=NOON + 32 * DAY)
+    assert claw(grant, 30, now=NOON + 32 * DAY).shortfall_nanos == 30
+
+
+def test_a_compensation_grant_loses_no_more_than_its_family_may(account: Account) -> None:
+    grant = paid(account, 100, expires_at=NOON + HOUR)
+    reverse(spend(account, 60), now=NOON + DAY)
+    compensation = Grant.objects.get(compensates=grant)
+    assert kinds(account)[-2:] == [("expiry", -40), ("reversal", 60)]
+    part = freeze(compensation, 20, now=NOON + DAY)
+    with refused("more_than_was_given"):
+        claw(compensation, 61, now=NOON + DAY)
+    assert payers(claw(part, 35, now=NOON + DAY).entry) == [(part.pk, 20), (compensation.pk, 15)]
+    assert [allowed(one) for one in (grant, compensation, part)] == [25, 25, 25]
+    with refused("more_than_was_given"):
+        claw(grant, 26, now=NOON + DAY)
+
+
+def test_what_was_voided_of_a_compensation_grants_own_compensation_counts_and_what_was_undone_does_not(account: Account) -> None:
+    grant = paid(account, 100, expires_at=NOON + HOUR)
+    reverse(spend(account, 100), now=NOON + DAY)
+    first = Grant.objects.get(compensates=grant)
+    void(first, now=NOON + DAY)
+    assert allowed(grant) == 0
+    reverse(LedgerEntry.objects.get(account=account, kind=Kind.GRANT_VOID), 80, now=NOON + DAY)
+    second = Grant.objects.get(compensates=first)
+    assert (allowed(grant), allowed(second)) == (80, 80)
+    void(second, now=NOON + DAY)
+    assert (allowed(grant), allowed(second)) == (0, 0)
+
+
+def test_another_grants_compensation_is_another_family(account: Account) -> None:
+    grant, other = paid(account, 100, expires_at=NOON + HOUR), paid(account, 50, expires_at=NOON + 2 * HOUR)
+    reverse(spend(account, 150), now=NOON + DAY)
+    void(Grant.objects.get(compensates=other), now=NOON + DAY)
+    assert (allowed(grant), allowed(other)) == (100, 0)
 
 
 def test_an_expiry_after_a_claw_back_may_take_what_came_back_meanwhile(account: Account) -> None:
@@ -407,8 +456,45 @@ def test_a_lost_dispute_takes_the_frozen_part_and_a_refund_leaves_it(account: Ac
 def test_a_sources_grant_that_is_not_booked_is_voided(account: Account) -> None:
     pending = sold(account, 100, is_pending=True)
     assert by_source(account, 100) == [ClawBack(pending.pk, None, 0)]
-    assert by_source(account, 100) == []
+    assert by_source(account, 100, key="refund:rf_2") == []
     assert kinds(account) == []
+
+
+@pytest.mark.parametrize("nanos", [30, 100, 150])
+def test_the_same_claw_back_again_takes_nothing_more_where_a_grant_was_voided_instead(account: Account, nanos: int) -> None:
+    """The pending grant is voided whole, so nothing is left of it that a repeat could find; nor do other grants pay in its place."""
+    pending, given = sold(account, 100, is_pending=True), sold(account, 100, "bonus")
+    first = by_source(account, nanos)
+    assert taken_of(first) == {pending.pk: 0} | ({given.pk: 50} if nanos == 150 else {})
+    before = factories.books_now()
+    assert by_source(account, nanos) == first
+    sold(account, 40, "late")
+    assert by_source(account, nanos) == first
+    assert (Grant.objects.get(pk=given.pk).remaining_nanos, before["ledger_entry"]) == (100 - max(0, nanos - 100), before["ledger_entry"])
+    assert taken_of(by_source(account, 10, key="refund:rf_2")) == {given.pk: 10}
+
+
+def test_a_void_instead_of_a_claw_back_keeps_its_key_in_the_audit_trail(account: Account) -> None:
+    pending = sold(account, 100, is_pending=True)
+    claw(pending, 100, key="refund:rf_1")
+    claw(pending, 100, key="refund:rf_1")
+    kept = AuditRecord.objects.get()
+    assert (kept.act, kept.object_id, kept.actor_id) == ("claw_back", str(pending.pk), None)
+    assert (kept.after["key"], kept.after["kind"], kept.after["is_void"]) == ("refund:rf_1", "refund", True)
+
+
+def test_a_void_instead_of_a_claw_back_does_not_pass_for_one_of_another_kind(account: Account) -> None:
+    sold(account, 100, is_pending=True), sold(account, 100, "bonus")
+    by_source(account, 100)
+    with refused("source_key_reused"):
+        by_source(account, 100, kind=LOST)
+
+
+def test_what_an_operator_voided_before_is_not_taken_for_a_repeat(account: Account) -> None:
+    pending, given = sold(account, 100, is_pending=True), sold(account, 100, "bonus")
+    void(pending)
+    assert taken_of(by_source(account, 60)) == {given.pk: 60}
+    assert taken_of(by_source(account, 60)) == {given.pk: 60}
 
 
 def test_a_source_that_gave_nothing_is_not_found(account: Account) -> None:
@@ -435,6 +521,18 @@ def test_a_claw_back_beyond_its_limit_is_found_by_the_proof(account: Account, li
     spend(account, 20)
     claw(grant, 80)
     corrupt(lie, account=account.pk)
+    assert [one for one in factories.disagreements() if "claw backs stay within" in one[2]]
+
+
+def test_a_claw_back_beyond_what_a_compensation_grants_end_left_is_found_by_the_proof(account: Account) -> None:
+    grant = paid(account, 100, expires_at=NOON + HOUR)
+    reverse(spend(account, 100), 70, now=NOON + DAY)
+    wallet(account, NOON + 32 * DAY)
+    claw(grant, 30, now=NOON + 32 * DAY)
+    corrupt(
+        "UPDATE ledger_entry SET amount_nanos = -31 WHERE account_id = %(account)s AND kind = 'refund'",
+        account=account.pk,
+    )
     assert [one for one in factories.disagreements() if "claw backs stay within" in one[2]]
 
 

@@ -17,7 +17,7 @@ from credits.books import Source
 from credits.models import Allocation, Checkpoint, Grant, Hold, LedgerEntry, Seal, Wallet
 from credits.models.allocation import Role
 from credits.models.entry import ALWAYS_NEGATIVE, ALWAYS_POSITIVE, UNDO_KINDS
-from credits.services.holds import open_hold
+from credits.services.holds import HoldTerms, open_hold
 from credits.services.returns import return_usage
 from credits.services.sealing import seal_ledger
 from tests import actors, factories
@@ -170,6 +170,7 @@ TRIGGERS: Final[dict[str, tuple[str, ...]]] = {
     "hold_never_deleted": ("DELETE FROM hold",),
     "ledger_seal_append_only": ("UPDATE ledger_seal SET entries = 1", "DELETE FROM ledger_seal"),
     "ledger_checkpoint_append_only": ("UPDATE ledger_checkpoint SET position = 7", "DELETE FROM ledger_checkpoint"),
+    "usage_event_key_fixed": ("UPDATE usage_event SET api_key_id = 1 WHERE hold IS NULL",),
     "usage_event_hold_fixed": ("UPDATE usage_event SET hold = NULL",),
     "wallet_never_deleted": ("DELETE FROM wallet",),
     "price_version_fixed_once_active": ("UPDATE usage_priceversion SET multiplier_bp = 1", "DELETE FROM usage_priceversion"),
@@ -180,7 +181,7 @@ FIXED_COLUMNS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         frozenset({"remaining_nanos", "is_frozen", "booked_at", "voided_at", "expired_at", "is_pending", "actor_id", "is_empty"}),
     ),
     "hold_terms_fixed": ("hold", frozenset({"status", "event_id", "closed_at"})),
-    "usage_event_report_fixed": ("usage_event", frozenset({"charged_nanos", "absorbed_nanos", "flag"})),
+    "usage_event_report_fixed": ("usage_event", frozenset({"charged_nanos", "absorbed_nanos", "flag", "api_key_id"})),
 }
 """Trigger → its table, and the only columns that may change after a row is written."""
 
@@ -197,8 +198,8 @@ def account(db: None) -> Account:
     entry = LedgerEntry.objects.get(kind="usage")
     return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=5, source=Source("tests", "", "back"), now=clock.now())
     lasts = timedelta(hours=1)
-    open_hold(account_id=account.pk, amount_nanos=1, lasts=lasts, hold_key="open", now=clock.now())
-    captured, _ = open_hold(account_id=account.pk, amount_nanos=1, lasts=lasts, hold_key="captured", now=clock.now())
+    open_hold(account_id=account.pk, terms=HoldTerms(1, lasts, hold_key="open"), now=clock.now())
+    captured, *_ = open_hold(account_id=account.pk, terms=HoldTerms(1, lasts, hold_key="captured"), now=clock.now())
     report(account, "two", hold=captured.public_id)
     factories.end_of_transaction()
     seal_ledger(now=clock.now())

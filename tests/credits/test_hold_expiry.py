@@ -9,11 +9,13 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Account
 from core import clock
 from core.errors import Unaffordable
+from core.models import AuditRecord
 from credits.models import Duration, Hold, Strategy, Wallet
-from credits.services.holds import open_hold, void_hold
+from credits.services.holds import HoldTerms, open_hold, void_hold
 from credits.services.limits import LimitTerms, read_limit, set_limit
 from credits.services.wallets import read_wallet, sweep_due_wallets
 from tests import factories
+from tests.spending import OPERATOR
 
 pytestmark = pytest.mark.django_db
 NOW = clock.now()
@@ -28,7 +30,7 @@ def account(db: None) -> Account:
 
 
 def hold(account: Account, nanos: int, lasts: timedelta = MINUTE, after: timedelta = timedelta()) -> str:
-    found, _ = open_hold(account_id=account.pk, amount_nanos=nanos, lasts=lasts, now=NOW + after)
+    found, *_ = open_hold(account_id=account.pk, terms=HoldTerms(nanos, lasts), now=NOW + after)
     return found.public_id
 
 
@@ -44,6 +46,15 @@ def test_an_expired_hold_that_is_voided_stays_expired(account: Account) -> None:
     name = hold(account, 400)
     view, left = void_hold(account_id=account.pk, public_id=name, now=NOW + MINUTE)
     assert (view.status, left.available_nanos, left.reserved_nanos) == ("expired", 1_000, 0)
+
+
+def test_an_operators_void_leaves_an_audit_row_only_where_it_freed_something(account: Account) -> None:
+    name, ended = hold(account, 400, 2 * MINUTE), hold(account, 100)
+    for public_id in (ended, name, name):
+        void_hold(account_id=account.pk, public_id=public_id, now=NOW + MINUTE, actor_id=OPERATOR, reason="A call that never came.")
+    record = AuditRecord.objects.get()
+    assert (record.act, record.object_type, record.object_id, record.reason) == ("void_hold", "hold", name, "A call that never came.")
+    assert (record.before, record.after["status"]) == ({"available_usd": "0.0000006"}, "voided")
 
 
 def test_the_sweep_ends_holds_that_nobody_asks_for(account: Account) -> None:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from billing_platform.wiring import CHECKS
 from core.locks import locked
 from core.verification import HOUSE
-from credits.errors import SourceKeyReused
+from credits.errors import AmountOutOfRange, SourceKeyReused
 from credits.models import House, HouseAccount, HouseEntry, Wallet
 from credits.services.house import HouseItem, book_house, booked_through, close_days
 from tests import factories
@@ -36,7 +36,7 @@ def lies(low: int = -(2**63), high: int = 2**63 - 1) -> list[tuple[str, int]]:
 
 
 @pytest.mark.django_db
-def test_each_book_counts_its_own_entries_and_sums_them() -> None:
+def test_each_house_account_counts_its_own_entries_and_sums_them() -> None:
     assert book(5, -2) == 2
     assert book(7, first=3) == 1
     assert book(1, house=House.PROVIDER_FEE) == 1
@@ -62,6 +62,23 @@ def test_a_known_key_with_another_amount_books_nothing() -> None:
 
 
 @pytest.mark.django_db
+def test_a_key_twice_in_one_call_is_one_thing_or_refused() -> None:
+    same, other = HouseItem(5, "tests:1", DAY), HouseItem(6, "tests:1", DAY)
+    with pytest.raises(SourceKeyReused):
+        book_house(house=House.TAX, items=[same, other], now=NOW)
+    assert not HouseAccount.objects.exists()
+    assert book_house(house=House.TAX, items=[same, same], now=NOW) == 1
+    assert rows() == [(1, 5, 5)]
+
+
+@pytest.mark.django_db
+def test_nothing_is_not_booked() -> None:
+    with pytest.raises(AmountOutOfRange):
+        book(5, 0)
+    assert rows() == []
+
+
+@pytest.mark.django_db
 def test_time_never_falls_though_a_clock_does() -> None:
     book(5)
     book(6, first=2, now=NOW - timedelta(hours=1))
@@ -83,7 +100,8 @@ def test_no_wallet_is_touched() -> None:
     factories.give(account, 100)
     before = books_now()
     book_house(house=House.ABSORBED, items=[HouseItem(5, "tests:1", DAY, account.pk)], now=NOW)
-    assert books_now() == before
+    after = books_now()
+    assert {table for table in before if before[table] != after[table]} == {"house_account", "house_entry"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -112,11 +130,11 @@ LIES: Final = {
     "a gap": ("house balances chain", "DELETE FROM house_entry WHERE seq = 2"),
     "a last entry that is missing": ("house balances chain", "DELETE FROM house_entry WHERE seq = 3"),
     "all entries missing": ("house balances chain", "DELETE FROM house_entry WHERE house = 'tax'"),
-    "a book that is missing": ("house balances chain", "DELETE FROM house_account WHERE house = 'tax'"),
-    "a book's balance": ("house balances chain", "UPDATE house_account SET balance_nanos = 0 WHERE house = 'tax'"),
-    "a book's next seq": ("house balances chain", "UPDATE house_account SET next_seq = 9 WHERE house = 'tax'"),
+    "an account that is missing": ("house balances chain", "DELETE FROM house_account WHERE house = 'tax'"),
+    "an account's balance": ("house balances chain", "UPDATE house_account SET balance_nanos = 0 WHERE house = 'tax'"),
+    "an account's next seq": ("house balances chain", "UPDATE house_account SET next_seq = 9 WHERE house = 'tax'"),
     "time that falls": ("house time follows seq", "UPDATE house_entry SET created_at = created_at - interval '1 day' WHERE seq = 3"),
-    "time ahead of the book": ("house time follows seq", "UPDATE house_account SET clock_at = clock_at - interval '1 day'"),
+    "time ahead of the account": ("house time follows seq", "UPDATE house_account SET clock_at = clock_at - interval '1 day'"),
 }
 
 
@@ -143,39 +161,40 @@ def test_one_row_of_the_house_that_lies_is_named(name: str) -> None:
 
 
 REFUSED: Final[dict[str, dict[str, int | str]]] = {
-    "a place twice": {"seq": 1},
-    "a place before the first": {"seq": 0},
-    "a key twice": {"source_key": "tests:1"},
-    "nothing": {"amount_nanos": 0},
-    "a house that does not exist": {"house": "mouse"},
+    "house_entry_once_per_seq": {"seq": 1},
+    "house_entry_counts_from_one": {"seq": 0},
+    "house_entry_once_per_source_key": {"source_key": "tests:1"},
+    "house_entry_moves_something": {"amount_nanos": 0},
+    "house_entry_of_a_known_house": {"house": "mouse"},
 }
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", REFUSED)
-def test_the_database_refuses_an_entry_of(name: str) -> None:
+@pytest.mark.parametrize("rule", REFUSED)
+def test_a_rule_of_the_database_refuses_the_entry_that_breaks_it(rule: str) -> None:
     book(5)
     good: dict[str, int | str] = {"house": "tax", "seq": 2, "amount_nanos": 1, "balance_after_nanos": 6, "source_key": "x"}
-    values = [*(good | REFUSED[name]).values()]
+    values = [*(good | REFUSED[rule]).values()]
     sql = "INSERT INTO house_entry (house, seq, amount_nanos, balance_after_nanos, source_key, occurred_on, created_at)"
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+    with pytest.raises(IntegrityError, match=rule), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"{sql} VALUES (%s, %s, %s, %s, %s, '2026-01-01', now())", values)
     assert rows() == [(1, 5, 5)]
 
 
 FORBIDDEN: Final = (
-    "UPDATE house_entry SET amount_nanos = 1",
-    "DELETE FROM house_entry",
-    "DELETE FROM house_account",
-    "UPDATE house_account SET next_seq = 0",
-    "INSERT INTO house_account (house, balance_nanos, next_seq, clock_at) VALUES ('mouse', 0, 1, now())",
+    ("append-only", "UPDATE house_entry SET amount_nanos = 1"),
+    ("append-only", "DELETE FROM house_entry"),
+    ("append-only", "DELETE FROM house_account"),
+    ("house_account_counts_from_one", "UPDATE house_account SET next_seq = 0"),
+    ("house_account_known", "INSERT INTO house_account (house, balance_nanos, next_seq, clock_at) VALUES ('mouse', 0, 1, now())"),
 )
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("sql", FORBIDDEN)
-def test_the_database_refuses(sql: str) -> None:
+@pytest.mark.parametrize(("rule", "sql"), FORBIDDEN)
+def test_the_database_refuses(rule: str, sql: str) -> None:
     book(5)
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+    before = books_now()
+    with pytest.raises(IntegrityError, match=rule), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
-    assert rows() == [(1, 5, 5)]
+    assert books_now() == before

@@ -29,7 +29,7 @@ BUCKET: Final = (
 )
 NOTICE: Final = (
     "INSERT INTO limit_notice (account_id, limit_id, window_starts_at, percent, amount_nanos, used_nanos, noted_at)"
-    " SELECT {account}, limit_id, {window}, {percent}, 1, 1, noted_at FROM limit_notice WHERE percent = 50"
+    " SELECT {account}, limit_id, {window}, {percent}, {amount}, 1, noted_at FROM limit_notice WHERE percent = 50"
 )
 GOOD_LIMIT: Final = {
     "key": "(SELECT max(id) FROM accounts_apikey)",
@@ -39,7 +39,7 @@ GOOD_LIMIT: Final = {
     "changed": "changed_at",
 }
 GOOD_BUCKET: Final = {"starts": "'2020-01-01Z'", "nanos": "0"}
-GOOD_NOTICE: Final = {"account": "account_id", "window": "'2020-01-01Z'", "percent": "50"}
+GOOD_NOTICE: Final = {"account": "account_id", "window": "'2020-01-01Z'", "percent": "50", "amount": "amount_nanos"}
 NO_ONE: Final = str(10**9)
 
 # Rule → the raw SQL that breaks it.

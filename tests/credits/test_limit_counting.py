@@ -14,7 +14,7 @@ from core import ids
 from credits.books import Source
 from credits.errors import SpendingLimitReached
 from credits.models import Hold, LedgerEntry, LimitBucket, LimitNotice, SpendingLimit
-from credits.services.holds import open_hold, void_hold
+from credits.services.holds import HoldTerms, open_hold, void_hold
 from credits.services.limits import Duration, LimitTerms, Strategy, read_limit, remove_limit, set_limit
 from credits.services.returns import return_usage
 from credits.services.wallets import read_wallet
@@ -34,7 +34,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def account(db: None) -> Iterator[Account]:
-    """An account with $100,000, and a model that costs $1 per thousand tokens of input. The proof agrees at the end."""
+    """An account with $100,000, and a model that costs $1 per thousand tokens of input. The books agree at the end."""
     factories.forget_memories()
     made = actors.make_person("alice").account
     price(prices=Prices(1_000 * USD, 0, 0, 0, 0, 0, 0, 0, 10_000), since=START - timedelta(days=1))
@@ -60,7 +60,7 @@ def limit(account: Account, dollars: int, duration: str = "daily", strategy: str
 
 
 def hold(account: Account, dollars: int, at: datetime, minutes: int = 60, key: ApiKey | None = None) -> str:
-    made, _ = open_hold(account_id=account.pk, amount_nanos=dollars * USD, lasts=timedelta(minutes=minutes), now=at, api_key_id=pk_of(key))
+    made, *_ = open_hold(account_id=account.pk, terms=HoldTerms(dollars * USD, timedelta(minutes=minutes), api_key_id=pk_of(key)), now=at)
     return made.public_id
 
 

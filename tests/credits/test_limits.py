@@ -376,3 +376,18 @@ def test_buckets_that_count_no_more_are_forgotten_and_nothing_else(account: Acco
     assert forgotten > 0
     assert forget_old_buckets(now=NOON) == 0
     assert used(account) == before
+
+
+@pytest.mark.parametrize(("duration", "strategy"), [(d, s) for d in ("daily", "weekly", "monthly") for s in ("fixed", "sliding")])
+def test_a_host_whose_clock_is_a_day_ahead_forgets_nothing_that_counts(account: Account, duration: str, strategy: str) -> None:
+    """Every window has a last day: at its end a clock that is a day ahead sees the next one."""
+    limit(account, 1_000, duration, strategy, now=NOON - timedelta(days=90))
+    for end in (NOON, datetime(2026, 3, 8, 23, 59, tzinfo=UTC), datetime(2026, 3, 31, 23, 59, tzinfo=UTC)):
+        spend(account, 1, end - timedelta(hours=1))
+        before = used(account, end)
+        assert before > 0
+
+        forget_old_buckets(now=end + timedelta(days=1))
+
+        assert used(account, end) == before
+        assert disagreements() == []

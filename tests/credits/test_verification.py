@@ -16,7 +16,7 @@ from billing_platform.wiring import CHECKS
 from core import clock
 from credits.books import Source
 from credits.models import Category, Grant, Kind, LedgerEntry
-from credits.services.holds import HoldView, Remaining, open_hold
+from credits.services.holds import HoldTerms, Opened, open_hold
 from credits.services.limits import Duration, LimitTerms, Strategy, set_limit
 from credits.services.returns import return_usage
 from credits.services.sealing import seal_ledger
@@ -77,6 +77,7 @@ CORRUPTIONS: Final[dict[str, tuple[str, str]]] = {
     "what a limit counts": ("limit buckets recount", "UPDATE limit_bucket SET nanos = nanos + 1 WHERE account_id = %(account)s"),
     "a limit that nobody would ask": ("limit buckets recount", "UPDATE wallet SET has_limits = false WHERE account_id = %(account)s"),
     "what an event charged": ("events match entries", "UPDATE usage_event SET charged_nanos = charged_nanos - 1, cost_nanos = cost_nanos - 1 WHERE account_id = %(account)s AND event_id = 'one'"),
+    "by which key an event was spent": ("events match entries", "UPDATE ledger_entry SET api_key_id = 9 WHERE account_id = %(account)s AND source_id = 'one'"),
     "an event that is missing": ("events match entries", "DELETE FROM usage_event WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event without an entry": ("events match entries", "UPDATE ledger_entry SET kind = 'expiry' WHERE account_id = %(account)s AND source_id = 'one'"),
     "an entry of another event": ("events match entries", "UPDATE ledger_entry SET source_id = 'none' WHERE account_id = %(account)s AND source_id = 'one'"),
@@ -138,7 +139,7 @@ def make_rich_history() -> Account:
     factories.give(account, 77, expires_at=now - timedelta(minutes=1), now=now - timedelta(minutes=5))
     read_wallet(account_id=account.pk, now=now)
     set_limit(account_id=account.pk, terms=LimitTerms(10**9, Duration.DAILY, Strategy.SLIDING), actor_id=None, reason="Tests.", now=now)
-    captured, _ = hold(account, "captured")
+    captured, *_ = hold(account, "captured")
     report(account, "held", hold=captured.public_id, input_tokens=1)
     factories.end_of_transaction()
     hold(account, "open")
@@ -148,8 +149,8 @@ def make_rich_history() -> Account:
     return account
 
 
-def hold(account: Account, key: str) -> tuple[HoldView, Remaining]:
-    return open_hold(account_id=account.pk, amount_nanos=5_000, lasts=timedelta(hours=1), hold_key=key, now=clock.now())
+def hold(account: Account, key: str) -> Opened:
+    return open_hold(account_id=account.pk, terms=HoldTerms(5_000, timedelta(hours=1), hold_key=key), now=clock.now())
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from billing_platform.wiring import CHECKS
 from core import clock
 from core.locks import single_flight
 from core.models import AuditRecord, VerificationFinding, VerificationRun
+from core.verification import HOUSE
 from credits.models import Wallet
 from credits.selectors import disagrees_since, is_in_doubt
 from credits.services.doubts import clear_doubts, mark_doubts
@@ -274,3 +275,13 @@ def test_a_terminal_is_shown_progress_and_pace() -> None:
     assert "pays tile" in screen.getvalue()
     assert "1 accounts, 2 entries in" in screen.getvalue()
     assert "a second" in screen.getvalue()
+
+
+def test_the_house_alone_is_account_0_and_not_all() -> None:
+    with single_flight("verify_ledger all") as is_mine:
+        assert is_mine
+        assert at_once(lambda: verify() is None, lambda: verify(HOUSE) is None) == [True, False]
+    assert VerificationRun.objects.get().account_id == HOUSE
+    ask_for_verification(account_id=HOUSE, actor_id=1, reason="Tests.", now=clock.now())
+    row = AuditRecord.objects.get(act="verify_books")
+    assert (row.object_type, row.object_id, row.account_id) == ("account", "0", 0)

@@ -352,7 +352,7 @@ class PlainLedger:
     def _compensate(self, ended: Lot, key: str, compensations: dict[str, Lot]) -> Lot:
         terms = (ended.category, ended.priority, self.clock, self.clock + COMPENSATION_SECONDS)
         lot = self._new_lot(f"{key}>{ended.key}", 0, terms)
-        lot.booked = True
+        lot.booked, lot.family = True, ended.family
         compensations[ended.key] = lot
         return lot
 

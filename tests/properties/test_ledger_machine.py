@@ -19,8 +19,8 @@ from credits.models import Allocation, Book, Category, Duration, Grant, Hold, Ki
 from credits.services.adjustments import adjust_balance, write_off
 from credits.services.clawbacks import ClawBackKind, claw_back, undo_claw_back
 from credits.services.grants import GrantTerms, freeze_grant, issue_grant, release_grant, settle_grant, void_grant
-from credits.services.holds import open_hold, void_hold
-from credits.services.limits import LimitTerms, list_limits, remove_limit, set_limit
+from credits.services.holds import HoldTerms, open_hold, void_hold
+from credits.services.limits import LimitTerms, forget_old_buckets, list_limits, remove_limit, set_limit
 from credits.services.reversals import reverse_entry
 from credits.services.wallets import WalletView, read_wallet
 from tests import factories
@@ -76,6 +76,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(by=st.sampled_from([1, 300, 1_000]))
     def a_host_whose_clock_is_behind_takes_over(self, by: int) -> None:
         self.now = max(0, self.now - by)
+
+    @rule(ahead=st.sampled_from([0, 86_400, 4_000_000]))
+    def the_nightly_job_forgets_old_buckets(self, ahead: int) -> None:
+        forget_old_buckets(now=at(self.now + ahead))
 
     @rule()
     def somebody_reads(self) -> None:
@@ -171,12 +175,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(amount=amounts, lasts=st.sampled_from([1, 100, 300, 700]), by_key=st.booleans())
     def hold(self, amount: int, lasts: int, by_key: bool) -> None:  # noqa: FBT001
         key = self.key()
-        said: dict[str, Any] = {"account_id": self.account.pk, "amount_nanos": amount, "lasts": timedelta(seconds=lasts), "hold_key": key}
-        said["api_key_id"] = self.api_key.pk if by_key else None
+        terms = HoldTerms(amount, timedelta(seconds=lasts), self.api_key.pk if by_key else None, key)
 
         def product() -> None:
-            first, left = open_hold(**said, now=at(self.now))
-            assert open_hold(**said, now=at(self.now)) == (first, left)
+            first, left, _ = open_hold(account_id=self.account.pk, terms=terms, now=at(self.now))
+            assert open_hold(account_id=self.account.pk, terms=terms, now=at(self.now)) == (first, left, True)
             self.public_ids[key] = first.public_id
 
         self.both(lambda: self.plain.hold(key, amount, lasts, by_key=by_key), product)

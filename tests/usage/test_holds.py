@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from accounts.models import Account
-from accounts.services.account import set_frozen
+from accounts.services.account import close_account, set_frozen
 from accounts.services.api_keys import IssuedKey, issue_api_key, revoke_api_key
 from core import clock
+from credits.services.limits import Duration, LimitTerms, Strategy, set_limit
 from tests import factories, spending
 from tests.actors import Cast, Person
 from tests.conftest import Api
@@ -220,10 +223,70 @@ def test_a_hold_key_is_one_hold_for_ever(gateway: Gateway) -> None:
     first = gateway.hold("0.40", hold_key="call-1")
     before = factories.books_now()
     again = gateway.hold("0.40", hold_key="call-1")
-    assert (again.status_code, again.json()) == (201, first.json())
+    assert (first.status_code, again.status_code, again.json()) == (201, 200, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
     refused(gateway.hold("0.41", hold_key="call-1"), 409, "hold_key_reused")
     refused(gateway.hold("0.40", hold_key="call-1", expires_in=601), 409, "hold_key_reused")
     assert factories.books_now() == before
+
+
+def test_a_hold_of_a_model_is_the_same_call_at_another_price(gateway: Gateway) -> None:
+    asked: dict[str, Any] = {"model": "gpt-4o", "input_tokens": 1_000, "hold_key": "call-1"}
+    first = gateway.hold(**asked).json()
+    dearer = replace(spending.GPT_4O, input=5_000_000_000)
+    factories.change_price("gpt-4o", dearer, effective_at=clock.now() - timedelta(seconds=1))
+    assert gateway.hold(**asked).json() == first
+    assert gateway.hold(**asked | {"hold_key": "call-2"}).json()["amount_nanos"] == "5000000"
+
+
+def test_a_hold_that_has_ended_is_told_as_it_stands(gateway: Gateway) -> None:
+    hold = gateway.hold("0.40", hold_key="call-1").json()["id"]
+    gateway.void(hold)
+    again = gateway.hold("0.40", hold_key="call-1")
+    assert (again.status_code, again.json()["status"]) == (200, "voided")
+
+
+def test_every_answer_says_what_is_left(gateway: Gateway) -> None:
+    hold = gateway.hold("0.40", hold_key="call-1", idempotency_key="k").json()["id"]
+    voided = gateway.hold("0.10").json()["id"]
+    gateway.void(voided)
+    now = ("0.60", "0.40")
+    assert left(gateway.hold("0.41", hold_key="call-1")) == now
+    assert left(gateway.capture(voided)) == now
+    assert left(gateway.capture("0" * 32)) == now
+    assert left(gateway.api.get(f"/v1/holds/{hold}", reader(gateway))) == now
+    gateway.capture(hold, input_tokens=40_000)
+    assert left(gateway.hold("0.40", hold_key="call-1", idempotency_key="k")) == ("0.90", "0.00")
+    assert (
+        left(gateway.void(hold)) == left(gateway.capture(hold, "call-2")) == left(gateway.capture(hold, input_tokens=1)) == ("0.90", "0.00")
+    )
+    set_frozen(account_id=gateway.account.pk, is_frozen=True, actor_id=1, reason="Tests.", now=clock.now())
+    assert left(gateway.hold("0.10")) == ("0.90", "0.00")
+
+
+def test_credits_that_end_before_the_hold_are_not_called_gone(gateway: Gateway) -> None:
+    account = factories.make_account()
+    factories.give(account, USD, expires_at=clock.now() + timedelta(minutes=30))
+    other = Gateway(gateway.api, gateway.key, account)
+    body = refused(other.hold("0.40", expires_in=4 * 3600), 402, "insufficient_credits")
+    assert (body["available"], body["promisable"]) == ("1.00", "0.00")
+    assert "shorter" in body["detail"]
+    assert other.hold("0.40", expires_in=600).status_code == 201
+
+
+def test_the_capture_of_a_voided_hold_whose_usage_was_reported_is_refused(gateway: Gateway) -> None:
+    hold = gateway.hold("0.40").json()["id"]
+    gateway.void(hold)
+    gateway.report(event_id="call-1", hold=hold, input_tokens=40_000)
+    before = factories.books_now()
+    refused(gateway.capture(hold, input_tokens=40_000), 409, "hold_voided")
+    assert factories.books_now() == before
+
+
+def test_two_accounts_in_one_request_are_refused(gateway: Gateway) -> None:
+    other = factories.make_account()
+    answer = gateway.api.post(f"/v1/holds?account={other.public_id}", {"account": gateway.account.public_id, "amount": "0.10"}, gateway.key)
+    refused(answer, 400, "account_ambiguous")
 
 
 def test_an_idempotency_key_gives_the_first_answer_again(gateway: Gateway) -> None:
@@ -279,9 +342,38 @@ def test_a_hold_of_another_account_does_not_exist(gateway: Gateway, api: Api, ga
     refused(stranger.capture(hold), 404, "hold_not_found")
     refused(stranger.void(hold), 404, "hold_not_found")
     refused(gateway.capture("0" * 32), 404, "hold_not_found")
-    refused(gateway.void("nothing"), 404, "hold_not_found")
+    refused(gateway.void("0" * 32), 404, "hold_not_found")
     refused(gateway.hold("0.10", account="0" * 32), 404, "account_not_found")
     assert factories.books_now() == before
+
+
+@pytest.mark.parametrize("hold", ["nothing", "0" * 200, "%00", "0" * 31 + "%0A", "é" * 32])
+def test_what_cannot_be_a_hold_is_not_found_whatever_names_the_request(gateway: Gateway, hold: str) -> None:
+    before = factories.books_now()
+    for act in ("capture", "void"):
+        body = {"account": gateway.account.public_id, "event_id": "call", "model": "gpt-4o"}
+        answer = gateway.api.post(f"/v1/holds/{hold}/{act}", body, gateway.key, idempotency_key="k")
+        refused(answer, 404, "not_found")
+    assert factories.books_now() == before
+
+
+def test_a_named_request_that_is_refused_leaves_an_account_without_a_wallet_usable(gateway: Gateway) -> None:
+    other = factories.make_account()
+    stranger = Gateway(gateway.api, gateway.key, other)
+    refused(stranger.hold("1.00", idempotency_key="k"), 402, "insufficient_credits")
+    refused(stranger.capture("0" * 32, idempotency_key="k"), 404, "hold_not_found")
+    assert stranger.report(event_id="call", input_tokens=1).json()["accepted"] == 1
+
+
+def test_a_closed_account_starts_no_call_and_settles_what_was_under_way(gateway: Gateway) -> None:
+    hold, other = gateway.hold("0.40").json()["id"], gateway.hold("0.10").json()["id"]
+    close_account(account_id=gateway.account.pk, actor_id=gateway.account.personal_of_id or 0, reason="Tests.", now=clock.now())
+    factories.forget_memories()
+    before = factories.books_now()
+    refused(gateway.hold("0.10"), 404, "account_not_found")
+    assert factories.books_now() == before
+    assert gateway.capture(hold, input_tokens=40_000).json()["charged_usd"] == "0.10"
+    assert gateway.void(other).json()["status"] == "voided"
 
 
 def test_only_a_platform_key_asks(gateway: Gateway, api: Api, cast: Cast, alice: Person) -> None:
@@ -305,3 +397,17 @@ def test_the_account_may_stand_in_the_query(gateway: Gateway) -> None:
     assert answer.status_code == 201
     voided = gateway.api.post(f"/v1/holds/{answer.json()['id']}/void?account={gateway.account.public_id}", b"", gateway.key)
     assert json.loads(voided.content)["status"] == "voided"
+
+
+def test_a_limit_refuses_says_whose_it_is_and_when_to_come_again(gateway: Gateway) -> None:
+    terms = LimitTerms(300_000_000, Duration.DAILY, Strategy.FIXED)
+    set_limit(account_id=gateway.account.pk, terms=terms, actor_id=None, reason="Tests.", now=clock.now())
+    gateway.hold("0.20")
+    before = factories.books_now()
+    answer = gateway.hold("0.11")
+    body = refused(answer, 402, "spending_limit_reached")
+    assert (body["limit_id"], body["available"], body["held"]) == ("account", "0.80", "0.20")
+    assert body["resets_at"].endswith("Z")
+    assert int(answer.headers["Retry-After"]) == body["retry_after"] > 0
+    assert factories.books_now() == before
+    assert gateway.hold("0.10").status_code == 201

@@ -1,4 +1,4 @@
-"""What a capture costs beyond its hold is the customer's debt or the operator's, by the account's policy; by each of the three ways to book."""
+"""What a capture costs beyond its hold: the customer's debt, or the operator's to bear; booked by each of the three ways."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pytest
 from accounts.models import Account
 from core import clock
 from credits.models import HouseEntry, Policy, Wallet
-from credits.services.holds import open_hold
+from credits.services.holds import HoldTerms, open_hold
 from credits.services.policies import set_policy
 from credits.services.wallets import read_wallet
 from tests import factories
@@ -59,8 +59,8 @@ def test_an_excess_is_borne_by_whom_the_policy_names(name: str, way: str) -> Non
     account = an_account(case, is_lapsing=way == "lapsing")
     lasts = timedelta(minutes=5)
     if case.others:
-        open_hold(account_id=account.pk, amount_nanos=case.others, lasts=lasts, now=NOW)
-    hold, _ = open_hold(account_id=account.pk, amount_nanos=case.held, lasts=lasts, now=NOW)
+        open_hold(account_id=account.pk, terms=HoldTerms(case.others, lasts), now=NOW)
+    hold, *_ = open_hold(account_id=account.pk, terms=HoldTerms(case.held, lasts), now=NOW)
     # The third way: between opening and capture a grant has begun to lapse, which takes the rules in memory.
     now = NOW + timedelta(minutes=2) if way == "lapsing" else NOW
     factories.end_of_transaction()
@@ -91,7 +91,7 @@ def an_account(case: Case, *, is_lapsing: bool) -> Account:
 
 def test_what_was_absorbed_is_booked_on_the_house_the_day_after() -> None:
     account = an_account(Case(Policy.ABSORB, 100, 0, 40, 140, 100), is_lapsing=False)
-    hold, _ = open_hold(account_id=account.pk, amount_nanos=40, lasts=timedelta(minutes=5), now=NOW)
+    hold, *_ = open_hold(account_id=account.pk, terms=HoldTerms(40, timedelta(minutes=5)), now=NOW)
     asked = CaptureRequest(account=account.public_id, event_id="call", model="nano", input_tokens=140)
     capture(asked, hold=hold.public_id, now=NOW)
     assert book_absorbed_days(now=NOW + timedelta(days=2), has_time=clock.forever) == 1

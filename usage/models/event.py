@@ -20,7 +20,8 @@ class EventFlag(models.TextChoices):
 
 class UsageEvent(models.Model):
     """
-    One reported call, once per (account, event_id) for ever. Written by ingest; what was reported never changes.
+    One reported call, once per (account, event_id) for ever. Written by ingest; what was reported never changes. An event that captured
+    a hold without naming a key is told the hold's: it was spent by that one.
 
     `cost_nanos` is what the price book says, or the sender where `price_version` is null; `charged_nanos` what the customer pays,
     `absorbed_nanos` what the operator bears: cost = charged + absorbed, and charged > 0 means exactly one ledger entry (source_type

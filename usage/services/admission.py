@@ -6,12 +6,10 @@ from typing import Annotated, Final, NoReturn
 import msgspec
 from msgspec import Meta
 
-from accounts.selectors import AccountRef, KeyRef, public_id_of_key
-from core.api.times import iso_z
+from accounts.selectors import AccountRef, KeyRef
 from core.errors import InvalidInput, NotFound
-from core.money import parse_usd, usd_text
-from credits.services.holds import HOLD_LONGEST, HoldView, Remaining, get_hold, open_hold, void_hold
-from credits.services.wallets import read_wallet
+from core.money import parse_usd
+from credits.services.holds import HOLD_LONGEST, HoldTerms, Opened, open_hold
 from usage.rating import rate
 from usage.services.directory import ACCOUNTS, KEYS
 from usage.services.events import DollarText, ModelCode, PrintableId, PublicId, Quantity
@@ -43,46 +41,13 @@ class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_in: Annotated[int, Meta(ge=1, le=_LONGEST_SECONDS)] = 600
 
 
-class HoldAnswer(msgspec.Struct, frozen=True):
-    """A hold as it stands. `*_nanos` are exact; `event_id` is the usage event that captured it."""
-
-    id: str
-    account: str
-    api_key: str | None
-    hold_key: str | None
-    status: str
-    amount_nanos: str
-    amount_usd: str
-    event_id: str | None
-    opened_at: str
-    expires_at: str
-    closed_at: str | None
-
-
 class VoidRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose hold is to be freed."""
 
     account: PublicId
 
 
-def hold_answer(hold: HoldView, *, account: str, api_key: str | None) -> HoldAnswer:
-    """A hold as its gateway hears of it. `account`, `api_key`: public ids."""
-    return HoldAnswer(
-        id=hold.public_id,
-        account=account,
-        api_key=api_key,
-        hold_key=hold.hold_key,
-        status=hold.status,
-        amount_nanos=str(hold.amount_nanos),
-        amount_usd=usd_text(hold.amount_nanos),
-        event_id=hold.event_id,
-        opened_at=iso_z(hold.opened_at),
-        expires_at=iso_z(hold.expires_at),
-        closed_at=None if hold.closed_at is None else iso_z(hold.closed_at),
-    )
-
-
-def reserve(asked: HoldRequest, *, now: datetime) -> tuple[HoldView, Remaining]:
+def reserve(asked: HoldRequest, *, now: datetime) -> Opened:
     """
     Open the hold that a gateway asks for. A call that would cost nothing keeps one nano.
 
@@ -90,39 +55,26 @@ def reserve(asked: HoldRequest, *, now: datetime) -> tuple[HoldView, Remaining]:
     StalePriceBook, and what `open_hold` raises.
     """
     account = account_named(asked.account, now=now)
-    return open_hold(
-        account_id=account.id,
+    terms = HoldTerms(
         amount_nanos=_amount(asked, now),
         lasts=timedelta(seconds=asked.expires_in),
         api_key_id=None if asked.api_key is None else _key_named(asked.api_key, account, now).id,
         hold_key=asked.hold_key,
-        now=now,
+        is_estimate=asked.amount is None,
     )
-
-
-def void_reservation(*, account: str, hold: str, now: datetime) -> tuple[HoldAnswer, Remaining]:
-    """Free a hold of the account of this public id. Raises NotFound, HoldNotFound, HoldAlreadyCaptured."""
-    voided, left = void_hold(account_id=account_named(account, now=now).id, public_id=hold, now=now)
-    return _as_it_stands(voided, account), left
-
-
-def read_hold(*, account_id: int, account: str, hold: str, now: datetime) -> HoldAnswer:
-    """One hold of an account; what is due is booked first, so that one that has ended says so. Raises HoldNotFound."""
-    read_wallet(account_id=account_id, now=now)
-    return _as_it_stands(get_hold(account_id=account_id, public_id=hold), account)
+    return open_hold(account_id=account.id, terms=terms, now=now)
 
 
 def account_named(public_id: str, *, now: datetime) -> AccountRef:
-    """The open account of this public id; a warm one costs no query. Raises NotFound."""
+    """
+    The account of this public id; a warm one costs no query. A closed one too: it opens no hold, but what was under way is settled.
+
+    Raises NotFound `account_not_found`.
+    """
     account = ACCOUNTS.resolve({public_id}, now).get(public_id)
-    if account is None or account.closed:
+    if account is None:
         raise NotFound("There is no such account.", code="account_not_found")
     return account
-
-
-def _as_it_stands(hold: HoldView, account: str) -> HoldAnswer:
-    key = None if hold.api_key_id is None else public_id_of_key(hold.api_key_id)
-    return hold_answer(hold, account=account, api_key=key)
 
 
 def _key_named(public_id: str, account: AccountRef, now: datetime) -> KeyRef:

@@ -7,16 +7,18 @@ due, grants are lapsing) goes the way of a batch, with one event in it.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal
 
 import msgspec
 from django.db import connection, transaction
 
-from core.errors import Conflict, InvalidInput, InvariantViolation
-from core.money import AMOUNT_MAX_NANOS, usd_text
+from core.errors import BillingError, Conflict, InvalidInput, InvariantViolation
+from core.money import AMOUNT_MAX_NANOS
 from credits.errors import HoldAlreadyCaptured, HoldNotFound, HoldVoided
-from credits.services.holds import Remaining
+from credits.services.batches import OVERFLOW
+from credits.services.holds import Remaining, facts_of
 from credits.services.wallets import read_wallet
+from usage.models import EventFlag
 from usage.selectors import UsageEvent, get_event
 from usage.services.admission import account_named
 from usage.services.directory import ACCOUNTS, KEYS
@@ -33,11 +35,11 @@ from usage.services.events import (
     metadata_text,
     tidy,
 )
-from usage.services.ingest import post_events
+from usage.services.ingest import REFUSALS, post_events
 from usage.services.price_book import PRICE_BOOK
 from usage.services.staging import Placed, Reference, place_event, stage_event
 
-_CHARGE_ONE: Final = f"SELECT * FROM usage_charge_one({', '.join(['%s'] * 24)})"  # noqa: S608 - nothing of a request is in it
+_CHARGE_ONE: Final = f"SELECT outcome, charged_nanos, flag, available_nanos, reserved_nanos FROM usage_charge_one({', '.join(['%s'] * 23)})"  # noqa: S608 - nothing of a request is in it
 
 
 class CaptureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,25 +66,6 @@ class CaptureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     occurred_at: Instant | None = None
     endpoint: Endpoint = ""
     metadata: dict[str, Flat] | None = None
-
-
-class CaptureAnswer(msgspec.Struct, frozen=True):
-    """
-    What the capture came to: cost = charged + absorbed. `flag`: `late` where the hold had expired, so that the event was booked without
-    it; null where it was captured.
-    """
-
-    hold: str
-    status: str
-    event_id: str
-    account: str
-    cost_nanos: str
-    cost_usd: str
-    charged_nanos: str
-    charged_usd: str
-    absorbed_nanos: str
-    absorbed_usd: str
-    flag: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +103,7 @@ def capture(asked: CaptureRequest, *, hold: str, now: datetime) -> Captured:
         return _stored(account.id, event, placed, now, is_repeat=False)
     if outcome == "known":
         return _stored(account.id, event, placed, now, is_repeat=True)
-    return _refuse(outcome)
-
-
-def capture_answer(asked: CaptureRequest, hold: str, captured: Captured) -> CaptureAnswer:
-    """The capture as its sender hears of it."""
-    cost = captured.charged_nanos + captured.absorbed_nanos
-    return CaptureAnswer(
-        hold=hold,
-        status="captured" if captured.flag is None else "expired",
-        event_id=asked.event_id,
-        account=asked.account,
-        cost_nanos=str(cost),
-        cost_usd=usd_text(cost),
-        charged_nanos=str(captured.charged_nanos),
-        charged_usd=usd_text(captured.charged_nanos),
-        absorbed_nanos=str(captured.absorbed_nanos),
-        absorbed_usd=usd_text(captured.absorbed_nanos),
-        flag=captured.flag,
-    )
+    raise _refusal(outcome, Remaining(max(0, available), reserved))
 
 
 def _event(asked: CaptureRequest, hold: str) -> ReportedEvent:
@@ -152,7 +117,7 @@ def _charge(event: ReportedEvent, placed: Placed, now: datetime) -> tuple[str, i
         *(placed.account_id, event.event_id, placed.fingerprint, placed.api_key_id, placed.model_id, placed.version_id, event.status),
         *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens, event.reasoning_tokens),
         *(event.requests, event.images, event.seconds, placed.cost_nanos, event.endpoint, metadata_text(event.metadata)),
-        *(placed.local_date, event.hold, placed.occurred_at, True, now, AMOUNT_MAX_NANOS),
+        *(placed.local_date, event.hold, placed.occurred_at, now, AMOUNT_MAX_NANOS),
     )
     with connection.cursor() as cursor:
         cursor.execute(_CHARGE_ONE, values)
@@ -167,27 +132,44 @@ def _charge_by_hand(event: ReportedEvent, known: Reference, now: datetime) -> No
         with connection.cursor() as cursor:
             _, refused = post_events(cursor, [stage_event(0, event, known)], now=now)
         if refused:
-            _refuse(refused[0])
-        account = known.accounts[event.account]
-        stored = get_event(account_id=account.id, event_id=event.event_id)
-        if stored.flag == "after_void":
-            _refuse("hold_voided")
+            raise _refusal(refused[0], _left(known.accounts[event.account].id, now))
+        _check_not_voided(known.accounts[event.account].id, event, now)
 
 
 def _stored(account_id: int, event: ReportedEvent, placed: Placed, now: datetime, *, is_repeat: bool) -> Captured:
-    stored: UsageEvent = get_event(account_id=account_id, event_id=event.event_id)
+    left = _left(account_id, now)
+    stored = _check_not_voided(account_id, event, now)
     if stored.fingerprint.hex != placed.fingerprint:
-        raise Conflict("This event_id is known with other content; an event is never rewritten.", code="event_id_conflict")
-    wallet = read_wallet(account_id=account_id, now=now)
-    left = Remaining(wallet.available_nanos, wallet.reserved_nanos)
+        message = "This event_id is known with other content; an event is never rewritten."
+        raise Conflict(message, code="event_id_conflict", **facts_of(left))
     return Captured(stored.charged_nanos, stored.absorbed_nanos, stored.flag, is_repeat=is_repeat, remaining=left)
 
 
-def _refuse(code: str) -> NoReturn:
-    if code == "unknown_hold":
-        raise HoldNotFound("The account has no such hold; report the usage as an event without it.")
-    if code == "hold_voided":
-        raise HoldVoided("This hold was voided; report the usage as an event without it.")
-    if code == "hold_already_captured":
-        raise HoldAlreadyCaptured("Another event has captured this hold; if it was a second call, report it as an event without it.")
-    raise InvalidInput("This account has spent all that can be counted.", code="spent_out_of_range")
+def _check_not_voided(account_id: int, event: ReportedEvent, now: datetime) -> UsageEvent:
+    """The stored event. Usage that came after a void is booked as an event, and no capture of the hold. Raises HoldVoided."""
+    stored = get_event(account_id=account_id, event_id=event.event_id)
+    if stored.flag == EventFlag.AFTER_VOID:
+        raise _refusal("hold_voided", _left(account_id, now))
+    return stored
+
+
+def _left(account_id: int, now: datetime) -> Remaining:
+    wallet = read_wallet(account_id=account_id, now=now)
+    return Remaining(wallet.available_nanos, wallet.reserved_nanos)
+
+
+def _refusal(code: str, left: Remaining) -> BillingError:
+    if code == OVERFLOW:
+        return InvalidInput(REFUSALS[OVERFLOW], code="spent_out_of_range")
+    kind = _KINDS.get(code)
+    if kind is None:
+        msg = f"a capture was refused as {code!r}"
+        raise InvariantViolation(msg)
+    return kind(REFUSALS[code], **facts_of(left))
+
+
+_KINDS: Final[dict[str, type[BillingError]]] = {
+    "unknown_hold": HoldNotFound,
+    "hold_voided": HoldVoided,
+    "hold_already_captured": HoldAlreadyCaptured,
+}

@@ -1,4 +1,4 @@
-"""Which account and key a public id means, remembered for half a minute, so that a warm batch asks nothing."""
+"""Which account and key a public id means, remembered for the better part of a minute, so that a warm batch asks nothing."""
 
 import time
 from collections.abc import Callable, Collection
@@ -9,8 +9,8 @@ from typing import Final, Generic, TypeVar
 from accounts.selectors import AccountRef, KeyRef, find_account_refs, find_key_refs
 from credits.services.wallets import ensure_wallets
 
-REMEMBER_SECONDS: Final = 30.0
-"""Ids never change hands; only an account's zone can be this late, and a zone is announced for a midnight."""
+REMEMBER_SECONDS: Final = 50.0
+"""Ids never change hands; only an account's zone can be this late, and a zone is announced a minute before its midnight at the latest."""
 REMEMBER_MAX: Final = 200_000
 
 RefT = TypeVar("RefT")

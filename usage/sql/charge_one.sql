@@ -3,7 +3,7 @@ CREATE FUNCTION usage_charge_one(
     p_account bigint, p_event_id text, p_fingerprint uuid, p_api_key bigint, p_model bigint, p_version bigint, p_status text,
     p_input bigint, p_output bigint, p_cache_read bigint, p_cache_write bigint, p_reasoning bigint, p_requests bigint, p_images bigint,
     p_seconds bigint, p_cost bigint, p_endpoint text, p_metadata jsonb, p_local_date date, p_hold text, p_occurred_at timestamptz,
-    p_captures boolean, p_now timestamptz, p_amount_max bigint
+    p_now timestamptz, p_amount_max bigint
 ) RETURNS charge_answer LANGUAGE plpgsql AS $$
 DECLARE
     a charge_answer;
@@ -20,19 +20,20 @@ BEGIN
         a.outcome := 'known';
         RETURN a;
     END IF;
-    a := ledger_charge_one(p_account, p_event_id, p_cost, p_occurred_at, p_api_key, p_hold, p_captures, p_now, p_amount_max);
+    a := ledger_charge_one(p_account, p_event_id, p_cost, p_occurred_at, p_api_key, p_hold, p_now, p_amount_max);
     IF a.outcome <> 'charged' THEN
         DELETE FROM usage_event WHERE account_id = p_account AND event_id = p_event_id COLLATE "C";
         RETURN a;
     END IF;
-    IF a.flag IS NOT NULL OR a.charged_nanos <> p_cost THEN
-        UPDATE usage_event SET flag = a.flag, charged_nanos = a.charged_nanos, absorbed_nanos = p_cost - a.charged_nanos
+    IF a.flag IS NOT NULL OR a.charged_nanos <> p_cost OR a.api_key_id IS DISTINCT FROM p_api_key THEN
+        UPDATE usage_event SET flag = a.flag, charged_nanos = a.charged_nanos, absorbed_nanos = p_cost - a.charged_nanos,
+            api_key_id = a.api_key_id
         WHERE account_id = p_account AND event_id = p_event_id COLLATE "C";
     END IF;
 
     INSERT INTO usage_day (account_id, day, model_id, api_key_id, endpoint, status, events, input_tokens, output_tokens,
         cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos)
-    VALUES (p_account, p_local_date, p_model, coalesce(p_api_key, 0), p_endpoint, p_status, 1, p_input, p_output, p_cache_read,
+    VALUES (p_account, p_local_date, p_model, coalesce(a.api_key_id, 0), p_endpoint, p_status, 1, p_input, p_output, p_cache_read,
         p_cache_write, p_reasoning, a.charged_nanos)
     ON CONFLICT (account_id, day, model_id, api_key_id, endpoint, status) DO UPDATE SET
         events = usage_day.events + 1,
@@ -44,7 +45,7 @@ BEGIN
         cost_nanos = usage_day.cost_nanos + excluded.cost_nanos;
     INSERT INTO usage_quarter (account_id, starts_at, model_id, api_key_id, endpoint, status, events, input_tokens, output_tokens,
         cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos)
-    VALUES (p_account, date_bin('15 minutes', p_occurred_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'), p_model, coalesce(p_api_key, 0),
+    VALUES (p_account, date_bin('15 minutes', p_occurred_at, TIMESTAMPTZ '2000-01-01 00:00:00+00'), p_model, coalesce(a.api_key_id, 0),
         p_endpoint, p_status, 1, p_input, p_output, p_cache_read, p_cache_write, p_reasoning, a.charged_nanos)
     ON CONFLICT (account_id, starts_at, model_id, api_key_id, endpoint, status) DO UPDATE SET
         events = usage_quarter.events + 1,

@@ -1,7 +1,7 @@
--- Roll-ups of what was booked, under the wallets' locks.
+-- Roll-ups of what was booked, under the wallets' locks, by the key that the ledger found.
 WITH counted AS MATERIALIZED (
     SELECT s.account_id, s.local_date, date_bin('15 minutes', s.occurred_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS starts_at,
-        s.model_id, coalesce(s.api_key_id, 0) AS api_key_id, s.endpoint, s.status, s.input_tokens, s.output_tokens,
+        s.model_id, coalesce(f.api_key_id, 0) AS api_key_id, s.endpoint, s.status, s.input_tokens, s.output_tokens,
         s.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens, f.charged_nanos
     FROM staged_event s JOIN fresh_charge f USING (position)
 ), days AS (

@@ -8,10 +8,12 @@ WITH chained AS (
 ), ends AS (
     SELECT DISTINCT ON (house) house, seq, balance_after_nanos FROM chained ORDER BY house, seq DESC
 )
-SELECT 0::bigint AS account_id, format('house entry %%s/%%s: balance %%s after %%s and %%s', house, seq, balance_after_nanos, before_nanos, amount_nanos) AS detail
+SELECT 0::bigint AS account_id,
+    format('house entry %%s/%%s: balance %%s after %%s and %%s', house, seq, balance_after_nanos, before_nanos, amount_nanos) AS detail
 FROM chained WHERE seq <> place OR balance_after_nanos <> before_nanos + amount_nanos
 UNION ALL
-SELECT 0::bigint, format('house %%s says balance %%s and next seq %%s; its last entry says otherwise', house, book.balance_nanos, book.next_seq)
-FROM (SELECT * FROM house_account WHERE 0 BETWEEN %(low)s AND %(high)s) book
+SELECT 0::bigint,
+    format('house %%s says balance %%s and next seq %%s; its last entry says otherwise', house, account.balance_nanos, account.next_seq)
+FROM (SELECT * FROM house_account WHERE 0 BETWEEN %(low)s AND %(high)s) account
 FULL JOIN ends USING (house)
-WHERE (book.balance_nanos, book.next_seq) IS DISTINCT FROM (coalesce(ends.balance_after_nanos, 0), coalesce(ends.seq, 0) + 1)
+WHERE (account.balance_nanos, account.next_seq) IS DISTINCT FROM (coalesce(ends.balance_after_nanos, 0), coalesce(ends.seq, 0) + 1)

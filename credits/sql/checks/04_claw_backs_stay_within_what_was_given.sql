@@ -1,7 +1,14 @@
 -- No claw-back takes more than its grant's family was given, less what expiry, voids and earlier claw-backs took, undone ones not
 -- counted: judged where it was booked, since what returns to the grant later may expire later.
-WITH family AS (
-    SELECT account_id, id::text AS source_id, coalesce(root_id, id) AS root_id FROM credit_grant WHERE account_id BETWEEN %(low)s AND %(high)s
+-- A family is the grant that was given first, what was split off it, and what compensates any of them: up from each grant to the first.
+WITH RECURSIVE climb AS (
+    SELECT account_id, id, coalesce(root_id, compensates_id, id) AS top_id FROM credit_grant WHERE account_id BETWEEN %(low)s AND %(high)s
+    UNION
+    SELECT c.account_id, c.id, coalesce(g.root_id, g.compensates_id) FROM climb c JOIN credit_grant g ON g.id = c.top_id
+    WHERE c.top_id <> c.id AND (g.root_id IS NOT NULL OR g.compensates_id IS NOT NULL)
+), family AS (
+    SELECT c.account_id, c.id::text AS source_id, c.top_id AS root_id FROM climb c JOIN credit_grant g ON g.id = c.top_id
+    WHERE g.root_id IS NULL AND g.compensates_id IS NULL
 ), taking AS (
     SELECT e.account_id, e.seq, e.kind, e.amount_nanos, f.root_id
     FROM ledger_entry e JOIN family f ON f.account_id = e.account_id AND f.source_id = e.source_id
