@@ -164,6 +164,8 @@ def test_one_event_is_read_by_the_id_it_was_reported_under(api: Api, caller: Per
         "images": 0,
         "seconds": 0,
         "price_version": version.pk,
+        "hold": None,
+        "flag": None,
         "cost_nanos": "2590000",
         "cost_usd": "0.00259",
         "charged_nanos": "2590000",
