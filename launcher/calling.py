@@ -51,4 +51,4 @@ def check_statement(customer: Client) -> None:
         )
     if done.returncode:
         raise Failure("story", f"the statement's verifier says: {done.stdout}{done.stderr}", "see the web server's log")
-    say("statement", f"downloaded as CSV and checked offline: {done.stdout.strip().splitlines()[-1]}")
+    say("statement", f"downloaded as CSV and checked offline: {done.stdout.strip().splitlines()[0]}")

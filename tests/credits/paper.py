@@ -142,5 +142,9 @@ class Desk:
         """The verifier's exit code, and what it says."""
         text = statement if isinstance(statement, str) else text_of(statement)
         names = [self.write("statement.csv", text), *[self.write(f"proof-{n}.json", proof) for n, proof in enumerate(proofs)]]
-        code: int = _program()["main"](names)
+        return self.run(*names)
+
+    def run(self, *names: str) -> tuple[int, str]:
+        """The same for files that are written already."""
+        code: int = _program()["main"](list(names))
         return code, str(self.capsys.readouterr().out).replace(f"{self.folder}/", "")

@@ -1,21 +1,28 @@
 """Proofs of entries, and the customers' verifier: every forgery of a statement is named by its line."""
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from core import clock
+from core.api.times import iso_z
 from credits.api.history import VERIFIER
 from credits.models import LedgerEntry
 from credits.statements import COLUMNS
 from tests import actors, factories
 from tests.actors import Cast, Person
 from tests.conftest import Api
-from tests.credits.paper import Cells, Desk, Paper, busy_history, fetch, forge, proof_of, rows_of, seal
+from tests.credits.paper import Cells, Desk, Paper, busy_history, digest, fetch, forge, proof_of, rows_of, seal, text_of
 from tests.spending import adjust, report
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +90,16 @@ def test_a_proof_of_a_later_statement_and_one_of_an_earlier_seal(api: Api, alice
     says(desk.check(later, *proofs, seals), 0, f"Seal 2: {seals['items'][1]['digest']}")
     seals["items"][1]["previous"] = "0" * 64
     says(desk.check(later, *proofs, seals), 1, "seal 2")
+
+
+def test_a_tree_is_read_for_its_first_proof_only(api: Api, alice: Person, rows: Paper) -> None:
+    seal()
+    looks = []
+    for seq in (2, 3):
+        with CaptureQueriesContext(connection) as asked:
+            proof_of(api, alice, seq)
+        looks.append(len([query for query in asked.captured_queries if "public_id" in query["sql"] and '"position"' in query["sql"]]))
+    assert looks == [1, 0]
 
 
 def test_an_entry_that_is_not_sealed_yet_says_when_to_come_back(api: Api, alice: Person, rows: Paper) -> None:
@@ -287,3 +304,162 @@ def test_the_verifier_is_python_3_8_and_needs_nothing_else() -> None:
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in imported} <= {*sys.stdlib_module_names}
+
+
+def test_a_seal_whose_number_is_text_prints_no_genuine_seal(api: Api, alice: Person, rows: Paper, desk: Desk) -> None:
+    proof, lie = proof_of(api, alice, 11), "a" * 64
+    for path, value in (
+        (("seal", "number"), f"1: {lie}\nSeal 0"), (("seal", "number"), True), (("seal", "number"), 1.0), (("seal", "number"), 0),
+        (("newest", "number"), "1"), (("newest", "digest"), f"{lie}\n"), (("seal", "sealed_at"), f"x\nSeal 1: {lie}"),
+        (("seal", "checkpoints"), "1"), (("checkpoint", "position"), -1), (("entry", "source"), f"x\nSeal 1: {lie}"),
+        (("entry", "seq"), 11), (("entry", "kind"), "\x1b[2J"), (("entry", "created_at"), "2026"), (("account",), "x\nOK: yes"),
+        (("link_before",), "AB" * 32), (("following",), [f"\nOK: {lie}"]), (("path",), "ab"), (("seal",), []), (("entry",), None),
+    ):  # fmt: skip
+        forged: Any = json.loads(json.dumps(proof))
+        inner = forged
+        for part in path[:-1]:
+            inner = inner[part]
+        inner[path[-1]] = value
+        code, said = desk.check(rows, forged)
+        assert code == 2, (path, said)
+        assert said.startswith(f"NOT CHECKED: ValueError: proof-0.json: {path[0]}")
+        assert said.count("\n") == 1
+        assert lie not in said
+
+
+def test_a_list_of_seals_is_held_against_its_shape(api: Api, alice: Person, rows: Paper, desk: Desk) -> None:
+    seals = api.get("/v1/seals", alice).json()
+    item = {**seals["items"][0], "number": "1"}
+    lists: list[Any] = [{"items": "all"}, {"items": [[]]}, {"items": [item]}, {**seals, "entry": {}}]
+    for forged in lists:
+        says(desk.check(rows, forged), 2, "NOT CHECKED: ValueError")
+    says(desk.check(rows, "[" * 100_000), 2, "NOT CHECKED: RecursionError")
+
+
+@pytest.mark.parametrize("column", ["source", "seq", "kind", "created_at", "link", "record", "amount_usd"])
+@pytest.mark.parametrize("number", [2, 7, 14, 18])
+def test_no_cell_of_a_statement_prints_a_line_of_its_own(rows: Paper, desk: Desk, number: int, column: str) -> None:
+    rows[number - 1][COLUMNS.index(column)] = "account:0b95\nOK: all\r\nSeal 7: \x1b[2K\u2028\u202e"
+    code, said = desk.check(rows)
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith(f"WRONG: statement.csv: line {number}")
+    assert (said.isascii(), said.strip().isprintable()) == (True, True)
+
+
+def test_a_name_of_a_file_prints_no_line_of_its_own(rows: Paper, desk: Desk) -> None:
+    named = desk.write("statement.csv\nSeal 7: 00", text_of(rows))
+    code, said = desk.run(named)
+    assert (code, said.count("\nSeal")) == (0, 0)
+
+
+def without_first(rows: Paper, count: int) -> Paper:
+    """A period whose first entries were dropped, by somebody who wrote opening row, count and totals anew."""
+    dropped = dict(zip(COLUMNS, rows[count + 1], strict=True))
+    opening = dict(zip(COLUMNS, rows[1], strict=True))
+    opening |= {name: dropped[name] for name in COLUMNS if name in {"seq", "link"} or "_after_" in name}
+    rest = [list(row) for row in rows[count + 2 :]]
+    kinds = {row[COLUMNS.index("kind")] for row in rest if row[0] == "entry"}
+    rest = [row for row in rest if row[0] != "total" or row[COLUMNS.index("kind")] in {*kinds, "all"}]
+    next(row for row in rest if row[0] == "closing")[COLUMNS.index("count")] = str(sum(row[0] == "entry" for row in rest))
+    return forge([rows[0], list(opening.values()), *rest], int(rest[0][2]), lambda _: None)
+
+
+def test_first_entries_that_were_dropped_are_found_by_a_proof_of_one(api: Api, alice: Person, rows: Paper, desk: Desk) -> None:
+    period = rows_of(fetch(api, alice, "?from=2026-01-01T00:00:00Z"))
+    forged = without_first(period, 3)
+    says(desk.check(without_first(rows, 3)), 1, "line 2, seq 3: a period without a beginning begins with seq 0")
+    last = proof_of(api, alice, 11)
+    says(desk.check(forged, last), 0, "Proven: seq 4 to 11", "Not proven: that the period has no entry before seq 4", "prove seq 3")
+    for seq in (1, 2, 3):
+        says(desk.check(forged, last, proof_of(api, alice, seq)), 1, f"line 2, seq 3: seq {seq}, an entry of the period by proof-1.json")
+    code, said = desk.check(period, last)
+    assert (code, "before seq" in said) == (0, False)
+
+
+def test_the_entry_before_a_period_shows_that_it_begins_there(api: Api, alice: Person, desk: Desk) -> None:
+    now = clock.now()
+    for days in (9, 8, 3, 1):
+        adjust(alice.account, days, now - timedelta(days=days))
+    seal()
+    period = rows_of(fetch(api, alice, f"?from={iso_z(now - timedelta(days=8, hours=1))}&to={iso_z(now - timedelta(days=2))}"))
+    around = [proof_of(api, alice, seq) for seq in (1, 4)]
+    code, said = desk.check(period, *around)
+    assert (code, "Not proven" in said, "Proven: seq 2 to 3" in said) == (0, False, True), said
+    says(desk.check(period), 0, "Not proven: seq 2 to 3", "no entry before seq 2", "no entry after seq 3; prove seq 4")
+    says(desk.check(period, around[1]), 0, "Proven: seq 2 to 3", "no entry before seq 2")
+    forged = forge(period, 3, CHANGES["amount_nanos"])
+    says(desk.check(forged, around[1]), 1, "line 5, seq 3: proof-0.json proves another link here: one of lines 2 to 4 (seq 2 to 3)")
+
+
+def test_a_statement_without_entries_is_proven_by_its_neighbours_only(api: Api, alice: Person, desk: Desk) -> None:
+    now = clock.now()
+    for days in (9, 8, 1):
+        adjust(alice.account, days, now - timedelta(days=days))
+    seal()
+    empty = rows_of(fetch(api, alice, f"?from={iso_z(now - timedelta(days=5))}&to={iso_z(now - timedelta(days=4))}"))
+    proofs = [proof_of(api, alice, seq) for seq in (1, 2, 3)]
+    says(desk.check(empty), 0, "Not proven: the opening and closing sums", "prove seq 2")
+    says(desk.check(empty, proofs[0]), 0, "Not proven: the opening and closing sums")
+    code, said = desk.check(empty, *proofs[1:])
+    assert (code, "Not proven" in said, "Proven: the opening row, after seq 2" in said, "Seal 1: " in said) == (0, False, True, True), said
+    forged = [list(row) for row in empty]
+    for row in forged[1:3]:
+        row[COLUMNS.index("balance_after_nanos")], row[COLUMNS.index("balance_after_usd")] = "999000000000", "999.00"
+    says(desk.check(forged, proofs[0]), 0, "Not proven: the opening and closing sums")
+    assert "Seal" not in desk.check(forged, proofs[0])[1]
+    for proof in proofs[1:]:
+        says(desk.check(forged, proof), 1, "line 2, seq 2: proof-0.json proves another balance here")
+
+
+def test_an_empty_period_that_hides_its_entries_is_found_by_a_proof_of_one(api: Api, alice: Person, desk: Desk) -> None:
+    now = clock.now()
+    for days in (9, 8):
+        adjust(alice.account, days, now - timedelta(days=days))
+    seal()
+    earlier, later = (rows_of(fetch(api, alice, f"?to={iso_z(now - timedelta(days=days))}")) for days in (10, 8))
+    assert [row[0] for row in earlier[1:]] == ["opening", "closing", "total"]
+    for row in earlier[1:3]:
+        row[COLUMNS.index("created_at")] = later[1][COLUMNS.index("created_at")]
+    says(desk.check(earlier), 0, "no entry after seq 0; prove seq 1")
+    says(desk.check(earlier, proof_of(api, alice, 1)), 1, "line 3: seq 1, an entry of the period by proof-0.json, is missing")
+
+
+def test_a_seal_that_is_only_named_or_came_before_is_not_printed(api: Api, alice: Person, rows: Paper, desk: Desk) -> None:
+    for _ in range(2):
+        adjust(alice.account, 1)
+        seal()
+    paper, seals = rows_of(fetch(api, alice)), api.get("/v1/seals", alice).json()["items"]
+    proof = proof_of(api, alice, 12)
+    assert (proof["seal"]["number"], proof["newest"]["number"]) == (2, 3)
+
+    def printed(*others: object) -> list[str]:
+        code, said = desk.check(paper, *others)
+        assert code == 0, said
+        return [line for line in said.splitlines() if line.startswith("Seal")]
+
+    lines = [f"Seal {one['number']}: {one['digest']}" for one in seals]
+    assert printed(proof) == lines[1:2]
+    assert printed(proof, {"items": seals}) == lines[1:]
+    assert printed(proof, {"items": seals[:1]}) == lines[1:2]
+    assert printed({"items": seals}) == []
+
+
+def test_proofs_that_contradict_each_other_prove_nothing(api: Api, cast: Cast, rows: Paper, desk: Desk) -> None:
+    proof = proof_of(api, cast.alice, 11)
+    lie = forged_proof(proof, number=5)
+    for order in ((proof, lie), (lie, proof)):
+        says(desk.check(rows, *order), 1, "proof-1.json: proof-0.json proves another entry seq 11")
+
+
+def forged_proof(proof: Any, number: int) -> Any:
+    """Another end of the chain, under a seal that nobody has seen: all of it agrees with itself."""
+    lie = json.loads(json.dumps(proof))
+    lie["entry"]["source"] = "tests:another"
+    link = sha256(bytes.fromhex(lie["link_before"]) + digest(lie["entry"])).hexdigest()
+    compact: dict[str, Any] = {"ensure_ascii": False, "separators": (",", ":")}
+    leaf = sha256(b"\x00" + json.dumps([lie["account"], lie["entry"]["seq"], link], **compact).encode()).hexdigest()
+    header = {"number": number, "previous": "0" * 64, "root": leaf, "checkpoints": 1, "entries": 1, "sealed_at": lie["seal"]["sealed_at"]}
+    own = sha256(json.dumps(["seal", *map(str, header.values())], **compact).encode()).hexdigest()
+    lie |= {"link": link, "following": [], "path": [], "seal": {**header, "digest": own}, "newest": {"number": number, "digest": own}}
+    lie["checkpoint"] = {"seq": int(lie["entry"]["seq"]), "link": link, "position": 0}
+    return lie

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import Account
 from core import clock
@@ -105,12 +106,30 @@ def test_what_is_due_is_booked_before_it_is_stated(api: Api, alice: Person) -> N
 
 def test_what_is_booked_while_it_is_read_is_not_in_it_and_pieces_do_not_grow(alice: Person) -> None:
     busy_history(alice.account, calls=4_500)
-    pieces = write_statement(Period(alice.account.pk, alice.account.public_id, None, None))
+    pieces = write_statement(Period(alice.account.pk, alice.account.public_id, None, None), entries_max=10_000)
     read = [next(pieces), next(pieces)]
     adjust(alice.account, 999)
     read += pieces
     assert [piece.count("\r\n") for piece in read] == [2, 2_000, 2_000, 503, 5]
     assert "999" not in [line["amount_nanos"] for line in cells_of(rows_of("".join(read)))]
+
+
+def test_a_period_of_too_many_entries_is_refused_and_its_parts_are_not(api: Api, alice: Person, settings: Settings, desk: Desk) -> None:
+    now = clock.now()
+    for days in range(9, 4, -1):
+        adjust(alice.account, days, now - timedelta(days=days))
+    settings.STATEMENT_ENTRIES_MAX = 3
+    before = factories.books_now()
+    refused = api.get("/v1/statement", alice)
+    assert (refused.status_code, refused.json()["code"]) == (400, "statement_too_long")
+    assert factories.books_now() == before
+    edge = iso_z(now - timedelta(days=6))
+    assert f"`to={edge}`" in refused.json()["detail"]
+    parts = [rows_of(fetch(api, alice, query)) for query in (f"?to={edge}", f"?from={edge}")]
+    assert [[line["amount_nanos"] for line in cells_of(rows)] for rows in parts] == [["9", "8", "7"], ["6", "5"]]
+    assert [desk.check(rows)[0] for rows in parts] == [0, 0]
+    settings.STATEMENT_ENTRIES_MAX = 5
+    assert len(cells_of(rows_of(fetch(api, alice)))) == 5
 
 
 NASTY = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", '"', "a,b", "\\u0041", "{}", "'"]

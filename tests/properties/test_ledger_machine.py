@@ -413,7 +413,7 @@ def test_any_history_leaves_the_books_that_a_child_would_keep() -> None:
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
