@@ -12,13 +12,13 @@ from core.money import parse_usd
 from credits.services.holds import HOLD_LONGEST, HoldTerms, Opened, open_hold
 from usage.rating import rate
 from usage.services.directory import ACCOUNTS, KEYS
-from usage.services.events import DollarText, ModelCode, PrintableId, PublicId, Quantity
+from usage.services.events import DollarText, Measured, ModelCode, PrintableId, PublicId
 from usage.services.price_book import PRICE_BOOK
 
 _LONGEST_SECONDS: Final = int(HOLD_LONGEST.total_seconds())
 
 
-class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HoldRequest(Measured, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     What to keep aside: `amount` in exact dollars, or a `model` with the most its call may use. `account` and `api_key` are public ids.
 
@@ -28,14 +28,6 @@ class HoldRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: PublicId
     amount: DollarText | None = None
     model: ModelCode | None = None
-    input_tokens: Quantity = 0
-    output_tokens: Quantity = 0
-    cache_read_tokens: Quantity = 0
-    cache_write_tokens: Quantity = 0
-    reasoning_tokens: Quantity = 0
-    requests: Quantity = 1
-    images: Quantity = 0
-    seconds: Quantity = 0
     api_key: PublicId | None = None
     hold_key: PrintableId | None = None
     expires_in: Annotated[int, Meta(ge=1, le=_LONGEST_SECONDS)] = 600

@@ -7,9 +7,8 @@ due, grants are lapsing) goes the way of a batch, with one event in it.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
 from django.db import connection, transaction
 
 from core.errors import BillingError, Conflict, InvalidInput, InvariantViolation
@@ -22,19 +21,7 @@ from usage.models import EventFlag
 from usage.selectors import UsageEvent, get_event
 from usage.services.admission import account_named
 from usage.services.directory import ACCOUNTS, KEYS
-from usage.services.events import (
-    DollarText,
-    Endpoint,
-    Flat,
-    Instant,
-    ModelCode,
-    PrintableId,
-    PublicId,
-    Quantity,
-    ReportedEvent,
-    metadata_text,
-    tidy,
-)
+from usage.services.events import Call, DollarText, ReportedEvent, metadata_text, tidy
 from usage.services.ingest import REFUSALS, post_events
 from usage.services.price_book import PRICE_BOOK
 from usage.services.staging import Placed, Reference, place_event, stage_event
@@ -42,30 +29,14 @@ from usage.services.staging import Placed, Reference, place_event, stage_event
 _CHARGE_ONE: Final = f"SELECT outcome, charged_nanos, flag, available_nanos, reserved_nanos FROM usage_charge_one({', '.join(['%s'] * 23)})"  # noqa: S608 - nothing of a request is in it
 
 
-class CaptureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CaptureRequest(Call, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
-    The settlement of a hold: a usage event. Either the tokens, or `amount` in exact dollars where another meter priced the call.
+    The settlement of a hold: a usage event. Either what was used, or `amount` in exact dollars where another meter priced the call.
 
     Everything else is as in a reported event.
     """
 
-    account: PublicId
-    event_id: PrintableId
-    model: ModelCode
     amount: DollarText | None = None
-    status: Literal["success", "failed"] = "success"
-    api_key: PublicId | None = None
-    input_tokens: Quantity = 0
-    output_tokens: Quantity = 0
-    cache_read_tokens: Quantity = 0
-    cache_write_tokens: Quantity = 0
-    reasoning_tokens: Quantity = 0
-    requests: Quantity = 1
-    images: Quantity = 0
-    seconds: Quantity = 0
-    occurred_at: Instant | None = None
-    endpoint: Endpoint = ""
-    metadata: dict[str, Flat] | None = None
 
 
 @dataclass(frozen=True, slots=True)

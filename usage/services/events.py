@@ -23,19 +23,9 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Flat = str | int | float | bool | None
 
 
-class ReportedEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """
-    One call as a gateway reports it. The five token classes are disjoint; the sender converts.
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call used. The five token classes are disjoint; the sender converts. `requests` counts 1 where it is not given."""
 
-    `account`, `api_key` and `hold` are public ids, never secrets. `requests` counts 1 where it is not given. `metadata` is flat. `cost`,
-    in exact dollars, stands in for the price book where another meter has priced the call already.
-    """
-
-    event_id: PrintableId
-    account: PublicId
-    model: ModelCode
-    status: Literal["success", "failed"] = "success"
-    api_key: PublicId | None = None
     input_tokens: Quantity = 0
     output_tokens: Quantity = 0
     cache_read_tokens: Quantity = 0
@@ -44,11 +34,31 @@ class ReportedEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests: Quantity = 1
     images: Quantity = 0
     seconds: Quantity = 0
+
+
+class Call(Measured, frozen=True, kw_only=True):
+    """What is told of a call, however it is reported. `account` and `api_key` are public ids, never secrets. `metadata` is flat."""
+
+    event_id: PrintableId
+    account: PublicId
+    model: ModelCode
+    status: Literal["success", "failed"] = "success"
+    api_key: PublicId | None = None
     occurred_at: Instant | None = None
     endpoint: Endpoint = ""
+    metadata: dict[str, Flat] | None = None
+
+
+class ReportedEvent(Call, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """
+    One call as a gateway reports it. `hold` is the public id of the hold it captures. `cost`, in exact dollars, stands in for the price
+    book where another meter has priced the call already.
+
+    Its content is what it says beyond the defaults, so that a field that comes one day changes no fingerprint of what came before.
+    """
+
     hold: PrintableId | None = None
     cost: DollarText | None = None
-    metadata: dict[str, Flat] | None = None
 
 
 class Rejection(msgspec.Struct, frozen=True):
