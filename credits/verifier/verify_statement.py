@@ -27,7 +27,7 @@ RUNNING = ("balance_after_nanos", "spent_after_nanos")
 NANOS, NO_SEAL = 1_000_000_000, "0" * 64
 
 # What a value must look like. Nothing of a file is used, or printed but as a quotation, before it was held against these.
-ONE_UP, WHOLE, NUMBER, WORD = "[1-9][0-9]{0,18}", "0|[1-9][0-9]{0,18}", "0|-?[1-9][0-9]{0,18}", "[a-z_]{1,40}"
+ONE_UP, WHOLE, NUMBER, WORD = "[1-9][0-9]{0,18}", "0|[1-9][0-9]{0,18}", "0|-?[1-9][0-9]{0,18}", "[a-z_:]{1,40}"
 ACCOUNT, DIGEST, TEXT = "[0-9a-f]{32}", "[0-9a-f]{64}", "[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{0,400}"
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 ENTRY = {"id": ONE_UP, "seq": ONE_UP, "kind": WORD, "book": WORD, "amount_nanos": NUMBER, "balance_after_nanos": NUMBER,

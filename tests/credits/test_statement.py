@@ -1,6 +1,8 @@
 """The statement over HTTP: a period to the nano, what stands around it, and that it is text for spreadsheets only."""
 
 import csv
+import re
+import runpy
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,7 +14,8 @@ from pytest_django import Settings
 from accounts.models import Account
 from core import clock
 from core.api.times import iso_z
-from credits.models import LedgerEntry
+from credits.api.history import VERIFIER
+from credits.models import Book, Kind, LedgerEntry
 from credits.statements import COLUMNS, Period, write_statement
 from tests import actors, factories
 from tests.actors import Cast, Person
@@ -179,3 +182,9 @@ def test_a_reader_that_is_strict_reads_it(api: Api, alice: Person) -> None:
     busy_history(alice.account)
     read: Any = csv.reader(StringIO(fetch(api, alice), newline=""), strict=True)
     assert {len(row) for row in read} == {len(COLUMNS)}
+
+
+def test_the_verifier_knows_every_kind_and_book_of_the_ledger() -> None:
+    shapes = runpy.run_path(str(VERIFIER))["ENTRY"]
+    assert [kind for kind in Kind.values if not re.fullmatch(shapes["kind"], kind)] == []
+    assert [book for book in Book.values if not re.fullmatch(shapes["book"], book)] == []
