@@ -97,7 +97,6 @@ class _Answer:
     available_nanos: int
     reserved_nanos: int
     promisable_nanos: int
-    limit_id: int | None
     limit_of_key: bool | None
     resets_at: datetime | None
     decided_at: datetime

@@ -17,7 +17,6 @@ CREATE TYPE hold_answer AS (
     available_nanos bigint, -- may be negative
     reserved_nanos bigint,
     promisable_nanos bigint, -- what a hold of that length may count on; less where grants end before it does
-    limit_id bigint,
     limit_of_key boolean,
     resets_at timestamptz,
     decided_at timestamptz,
@@ -95,7 +94,6 @@ BEGIN
         SELECT * INTO blocking FROM limit_blocking(p_account, p_api_key, p_amount, a.decided_at);
         IF FOUND THEN
             a.outcome := 'spending_limit_reached';
-            a.limit_id := blocking.limit_id;
             a.limit_of_key := blocking.api_key_id IS NOT NULL;
             a.resets_at := blocking.resets_at;
             RETURN a;
