@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -65,7 +66,7 @@ def a_day_at_the_shop(shop: Shop, settings: Settings, account: Account) -> list[
     def fails(kind: type[Exception], act: Any) -> None:
         with pytest.raises(kind) as met:
             act()
-        errors.append("".join(str(met.getrepr(style="long", showlocals=False, chain=True))))
+        errors.append("".join(traceback.format_exception(met.value)))
 
     link = shop.open(account, asked=ASKED)
     shop.pay(link, "declined")
