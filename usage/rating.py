@@ -1,6 +1,7 @@
 """What a call costs: one pure function over integers, called once per event. SQL never prices."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from core.rounding import half_even
@@ -11,6 +12,7 @@ MAX_EVENT_COST_NANOS: Final = 10**15
 
 TOKENS_PER_PRICE: Final = 10**6
 BASIS_POINTS: Final = 10**4
+_DIVISOR: Final = TOKENS_PER_PRICE * BASIS_POINTS**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,18 @@ class Prices:
     image: int
     second: int
     multiplier_bp: int
+
+
+class FailedPolicy(StrEnum):
+    """
+    What of a failed call is charged: nothing; the tokens that went in (input, cache read and write); whatever was reported but the
+    price per request; or the same as for a call that succeeded.
+    """
+
+    NEVER = "never"
+    INPUT_ONLY = "input_only"
+    REPORTED = "reported"
+    ALWAYS = "always"
 
 
 class Used(Protocol):
@@ -66,9 +80,33 @@ class Quantities:
     seconds: int = 0
 
 
-def rate(prices: Prices, used: Used) -> int:
+NOTHING: Final = Quantities(requests=0)
+
+
+def chargeable(used: Used, *, failed: bool, policy: FailedPolicy) -> Used:
+    """What of a call is charged: all of it where it succeeded, otherwise what its model's policy says."""
+    if not failed or policy is FailedPolicy.ALWAYS:
+        return used
+    if policy is FailedPolicy.NEVER:
+        return NOTHING
+    is_whole = policy is FailedPolicy.REPORTED
+    return Quantities(
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens if is_whole else 0,
+        cache_read_tokens=used.cache_read_tokens,
+        cache_write_tokens=used.cache_write_tokens,
+        reasoning_tokens=used.reasoning_tokens if is_whole else 0,
+        requests=0,
+        images=used.images if is_whole else 0,
+        seconds=used.seconds if is_whole else 0,
+    )
+
+
+def rate(prices: Prices, used: Used, *, multiplier_bp: int = BASIS_POINTS) -> int:
     """
-    The cost in nanos: `half_even((Σ tokens·price + 10⁶·Σ units·price) · multiplier_bp / 10¹⁰)`, rounded once.
+    The cost in nanos, rounded once: `half_even((Σ tokens·price + 10⁶·Σ units·price) · m₁·m₂ / 10¹⁴)`.
+
+    m₁ is the version's own multiplier, m₂ = `multiplier_bp` that of the customer or its tier, both in basis points.
 
     Raises CostOutOfRange above `MAX_EVENT_COST_NANOS`.
     """
@@ -80,7 +118,12 @@ def rate(prices: Prices, used: Used) -> int:
         + used.reasoning_tokens * prices.reasoning
     )
     units = used.requests * prices.request + used.images * prices.image + used.seconds * prices.second
-    cost = half_even((tokens + TOKENS_PER_PRICE * units) * prices.multiplier_bp, TOKENS_PER_PRICE * BASIS_POINTS)
+    cost = half_even((tokens + TOKENS_PER_PRICE * units) * prices.multiplier_bp * multiplier_bp, _DIVISOR)
     if cost > MAX_EVENT_COST_NANOS:
         raise CostOutOfRange("This event would cost more than $1,000,000; check its quantities.")
     return cost
+
+
+def rate_call(prices: Prices, used: Used, *, failed: bool, policy: FailedPolicy, multiplier_bp: int = BASIS_POINTS) -> int:
+    """What one call is charged, failed or not, in nanos. Raises CostOutOfRange."""
+    return rate(prices, chargeable(used, failed=failed, policy=policy), multiplier_bp=multiplier_bp)

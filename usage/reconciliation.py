@@ -7,8 +7,8 @@ from typing import Final
 
 from core.verification import Check, sql_checks
 from usage.errors import CostOutOfRange
-from usage.models import PriceVersion, UsageEvent
-from usage.rating import Prices, Quantities, rate
+from usage.models import EventStatus, PriceMultiplier, PriceVersion, UsageEvent
+from usage.rating import BASIS_POINTS, FailedPolicy, Prices, Quantities, rate_call
 
 _CHUNK: Final = 5_000
 _QUANTITIES: Final = tuple(field.name for field in fields(Quantities))
@@ -19,21 +19,24 @@ def find_misrated(low: int, high: int) -> Iterator[tuple[int, str]]:
     Events whose cost is not what `rate()` says by the version they name; their senders priced those without one. Streams: memory does
     not grow with the history.
     """
-    versions = {version.pk: version.rates for version in PriceVersion.objects.all()}
+    versions = {version.pk: (version.rates, FailedPolicy(version.failed_policy)) for version in PriceVersion.objects.all()}
+    multipliers = dict(PriceMultiplier.objects.values_list("pk", "multiplier_bp"))
     events = UsageEvent.objects.filter(account_id__gte=low, account_id__lte=high, price_version_id__isnull=False)
     # Plain rows: an object of the model for each of a million events costs six times what rating it does.
-    rows = events.values_list("account_id", "event_id", "price_version_id", "cost_nanos", *_QUANTITIES)
-    for account_id, event_id, version_id, cost, *quantities in rows.iterator(chunk_size=_CHUNK):
-        prices = versions.get(version_id)
-        if prices is None or not _is_rated(cost, Quantities(*quantities), prices):
+    rows = events.values_list("account_id", "event_id", "price_version_id", "multiplier_id", "status", "cost_nanos", *_QUANTITIES)
+    for account_id, event_id, version_id, multiplier_id, status, cost, *quantities in rows.iterator(chunk_size=_CHUNK):
+        priced = versions.get(version_id)
+        bp = BASIS_POINTS if multiplier_id is None else multipliers.get(multiplier_id)
+        if priced is None or bp is None or _rating(priced, Quantities(*quantities), status, bp) != cost:
             yield account_id, f"event {event_id} cost {cost}, which is not its rating"
 
 
-def _is_rated(cost: int, used: Quantities, prices: Prices) -> bool:
+def _rating(priced: tuple[Prices, FailedPolicy], used: Quantities, status: str, multiplier_bp: int) -> int | None:
+    prices, policy = priced
     try:
-        return rate(prices, used) == cost
+        return rate_call(prices, used, failed=status == EventStatus.FAILED, policy=policy, multiplier_bp=multiplier_bp)
     except CostOutOfRange:
-        return False
+        return None
 
 
 CHECKS: Final[tuple[Check, ...]] = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import DateTimeField, Exists, F, Field, Func, OuterRef, Value
+from django.db.models import DateTimeField, F, Field, Func, Q, Value
 from django.db.models.functions import Collate
 from django.db.models.lookups import Exact, In, LessThan
 
@@ -86,9 +86,8 @@ def find_lifetime(account_id: int) -> UsageLifetime | None:
 
 def prices_in_force(now: datetime) -> list[PriceVersion]:
     """The price of each model in force at `now`, with the model, by its code. Models without one are not in it."""
-    active = PriceVersion.objects.filter(activated_at__isnull=False, effective_at__lte=now)
-    later = active.filter(model_id=OuterRef("model_id"), effective_at__gt=OuterRef("effective_at"))
-    return list(active.exclude(Exists(later)).select_related("model").order_by("model__code"))
+    in_force = PriceVersion.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), activated_at__isnull=False, effective_at__lte=now)
+    return list(in_force.select_related("model").order_by("model__code"))
 
 
 def _row(*parts: F | Value) -> Func:

@@ -136,5 +136,6 @@ class EstimateSerializer(serializers.Serializer[Estimate]):
 
     model = serializers.CharField()
     price_version = serializers.IntegerField()
+    multiplier_bp = serializers.IntegerField(help_text="What this account pays of the prices; 10,000 is all.")
     cost_nanos = NanosTextField()
     cost_usd = UsdTextField(source="cost_nanos")

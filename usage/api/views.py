@@ -81,8 +81,8 @@ class EstimateView(ApiView):
     def post(self, request: Request) -> Response:
         """What a call would cost by the price in force. Books nothing; a model without a price is refused."""
         asked = read_body(EstimateInputSerializer, request)
-        account_of(request, scope=Scope.USAGE_READ, named=asked.pop("account", None))
-        estimate = estimate_cost(model=asked.pop("model"), used=Quantities(**asked), now=clock.now())
+        account = account_of(request, scope=Scope.USAGE_READ, named=asked.pop("account", None))
+        estimate = estimate_cost(account=account, model=asked.pop("model"), used=Quantities(**asked), now=clock.now())
         return self.success(EstimateSerializer(estimate).data)
 
 

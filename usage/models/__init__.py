@@ -1,7 +1,7 @@
 """The price book, usage events and their roll-ups."""
 
 from usage.models.event import EventFlag, EventStatus, UsageEvent
-from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceVersion
+from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost
 from usage.models.rollups import UsageDay, UsageLifetime, UsageQuarter
 
 __all__ = (
@@ -9,7 +9,9 @@ __all__ = (
     "AiModel",
     "EventFlag",
     "EventStatus",
+    "PriceMultiplier",
     "PriceVersion",
+    "ProviderCost",
     "UsageDay",
     "UsageEvent",
     "UsageLifetime",

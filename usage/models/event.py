@@ -25,7 +25,9 @@ class UsageEvent(models.Model):
 
     `cost_nanos` is what the price book says, or the sender where `price_version` is null; `charged_nanos` what the customer pays,
     `absorbed_nanos` what the operator bears: cost = charged + absorbed, and charged > 0 means exactly one ledger entry (source_type
-    `usage_event`, source_id the event_id). `fingerprint` tells a repeat from another event under the same id. `hold` is the public
+    `usage_event`, source_id the event_id). `refunded_nanos` is what of the charge was given back since; it only grows.
+    `provider_cost_nanos` is what the call cost the operator, null where nobody said. `multiplier` is the customer's or its tier's, if
+    one was in force. `fingerprint` tells a repeat from another event under the same id. `hold` is the public
     id of the hold it named: it captured that one, unless `flag` says why it did not. `local_date` is the day it is counted under, in
     the zone the account had when it was booked. `created_at` is when it was received; its entry's is the wallet's clock. The
     database's primary key is `(account, created_at, id)`, the order in which lists page.
@@ -42,6 +44,9 @@ class UsageEvent(models.Model):
     price_version = models.ForeignKey(
         "usage.PriceVersion", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
     )
+    multiplier = models.ForeignKey(
+        "usage.PriceMultiplier", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, null=True, related_name="+"
+    )
     status = models.CharField(max_length=8, choices=EventStatus.choices)
     input_tokens = models.BigIntegerField()
     output_tokens = models.BigIntegerField()
@@ -54,6 +59,8 @@ class UsageEvent(models.Model):
     cost_nanos = models.BigIntegerField()
     charged_nanos = models.BigIntegerField()
     absorbed_nanos = models.BigIntegerField(default=0)
+    refunded_nanos = models.BigIntegerField(default=0, db_default=0)
+    provider_cost_nanos = models.BigIntegerField(null=True)
     endpoint = models.CharField(max_length=64, blank=True)
     metadata = models.JSONField(null=True)
     local_date = models.DateField()
@@ -73,10 +80,21 @@ class UsageEvent(models.Model):
                 condition=Q(charged_nanos__gte=0, absorbed_nanos__gte=0, cost_nanos=F("charged_nanos") + F("absorbed_nanos")),
                 name="event_cost_is_charged_and_absorbed",
             ),
+            models.CheckConstraint(
+                condition=Q(refunded_nanos__gte=0, refunded_nanos__lte=F("charged_nanos")), name="event_refunded_at_most_what_was_charged"
+            ),
+            models.CheckConstraint(
+                condition=Q(provider_cost_nanos=None) | Q(provider_cost_nanos__gte=0), name="event_provider_cost_not_negative"
+            ),
         )
 
     def __str__(self) -> str:
         return f"event {self.account_id}/{self.event_id}"
+
+    @property
+    def is_refunded(self) -> bool:
+        """Whether all that it charged was given back: it counts as refunded then, and no longer under its status."""
+        return 0 < self.charged_nanos == self.refunded_nanos
 
     @property
     def total_tokens(self) -> int:

@@ -5,7 +5,11 @@ from django.db.models import Q
 
 
 class Counts(models.Model):
-    """What every roll-up counts. Cost is what was charged."""
+    """
+    What every roll-up counts. Cost is what was charged, less refunds; an event that was refunded whole counts under the status
+    `refunded`, with no cost. `provider_cost_nanos` sums what is known of it, `costed_nanos` the cost of those very events, so that
+    a margin compares like with like.
+    """
 
     events = models.BigIntegerField()
     input_tokens = models.BigIntegerField()
@@ -14,6 +18,8 @@ class Counts(models.Model):
     cache_write_tokens = models.BigIntegerField()
     reasoning_tokens = models.BigIntegerField()
     cost_nanos = models.BigIntegerField()
+    provider_cost_nanos = models.BigIntegerField(db_default=0)
+    costed_nanos = models.BigIntegerField(db_default=0)
 
     class Meta:
         abstract = True

@@ -48,7 +48,7 @@ def reserve(asked: HoldRequest, *, now: datetime) -> Opened:
     """
     account = account_named(asked.account, now=now)
     terms = HoldTerms(
-        amount_nanos=_amount(asked, now),
+        amount_nanos=_amount(asked, account, now),
         lasts=timedelta(seconds=asked.expires_in),
         api_key_id=None if asked.api_key is None else _key_named(asked.api_key, account, now).id,
         hold_key=asked.hold_key,
@@ -76,12 +76,14 @@ def _key_named(public_id: str, account: AccountRef, now: datetime) -> KeyRef:
     return key
 
 
-def _amount(asked: HoldRequest, now: datetime) -> int:
+def _amount(asked: HoldRequest, account: AccountRef, now: datetime) -> int:
     if (asked.amount is None) is (asked.model is None):
         _refuse("Say either an amount, or a model with the tokens its call may use.", "invalid_hold", "amount")
     if asked.amount is not None:
         return parse_usd(asked.amount, field="amount")
-    return max(1, rate(PRICE_BOOK.current(now).in_force(asked.model or "", now).prices, asked))
+    book = PRICE_BOOK.current(now)
+    priced = book.in_force(asked.model or "", now)
+    return max(1, rate(priced.prices, asked, multiplier_bp=book.multiplier(account, priced.model_id, now).bp))
 
 
 def _refuse(message: str, code: str, field: str) -> NoReturn:

@@ -26,7 +26,7 @@ from usage.services.ingest import REFUSALS, post_events
 from usage.services.price_book import PRICE_BOOK
 from usage.services.staging import Placed, Reference, place_event, stage_event
 
-_CHARGE_ONE: Final = f"SELECT outcome, charged_nanos, flag, available_nanos, reserved_nanos FROM usage_charge_one({', '.join(['%s'] * 23)})"  # noqa: S608 - nothing of a request is in it
+_CHARGE_ONE: Final = f"SELECT outcome, charged_nanos, flag, available_nanos, reserved_nanos FROM usage_charge_one({', '.join(['%s'] * 25)})"  # noqa: S608 - nothing of a request is in it
 
 
 class CaptureRequest(Call, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +68,7 @@ def capture(asked: CaptureRequest, *, hold: str, now: datetime) -> Captured:
     placed = place_event(event, known)
     outcome, charged, flag, available, reserved = _charge(event, placed, now)
     if outcome == "charged":
-        return Captured(charged, placed.cost_nanos - charged, flag, is_repeat=False, remaining=Remaining(max(0, available), reserved))
+        return Captured(charged, placed.rated.cost_nanos - charged, flag, is_repeat=False, remaining=Remaining(max(0, available), reserved))
     if outcome == "by_hand":
         _charge_by_hand(event, known, now)
         return _stored(account.id, event, placed, now, is_repeat=False)
@@ -84,11 +84,13 @@ def _event(asked: CaptureRequest, hold: str) -> ReportedEvent:
 
 
 def _charge(event: ReportedEvent, placed: Placed, now: datetime) -> tuple[str, int, str | None, int, int]:
+    rated = placed.rated
     values = (
-        *(placed.account_id, event.event_id, placed.fingerprint, placed.api_key_id, placed.model_id, placed.version_id, event.status),
+        *(placed.account_id, event.event_id, placed.fingerprint, placed.api_key_id, rated.model_id, rated.version_id),
+        *(rated.multiplier_id, event.status),
         *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens, event.reasoning_tokens),
-        *(event.requests, event.images, event.seconds, placed.cost_nanos, event.endpoint, metadata_text(event.metadata)),
-        *(placed.local_date, event.hold, placed.occurred_at, now, AMOUNT_MAX_NANOS),
+        *(event.requests, event.images, event.seconds, rated.cost_nanos, rated.provider_cost_nanos, event.endpoint),
+        *(metadata_text(event.metadata), placed.local_date, event.hold, placed.occurred_at, now, AMOUNT_MAX_NANOS),
     )
     with connection.cursor() as cursor:
         cursor.execute(_CHARGE_ONE, values)

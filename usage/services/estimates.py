@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from usage.rating import Quantities, rate
-from usage.services.price_book import PRICE_BOOK
+from usage.services.price_book import PRICE_BOOK, Customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +13,17 @@ class Estimate:
 
     model: str
     price_version: int
+    multiplier_bp: int
     cost_nanos: int
 
 
-def estimate_cost(*, model: str, used: Quantities, now: datetime) -> Estimate:
+def estimate_cost(*, account: Customer, model: str, used: Quantities, now: datetime) -> Estimate:
     """
-    The cost of these quantities at `now`. Books nothing.
+    What these quantities cost this account at `now`. Books nothing.
 
     Raises UnknownModel, UnpricedModel, CostOutOfRange, StalePriceBook.
     """
-    priced = PRICE_BOOK.current(now).in_force(model, now)
-    return Estimate(model, priced.version_id, rate(priced.prices, used))
+    book = PRICE_BOOK.current(now)
+    priced = book.in_force(model, now)
+    multiplier = book.multiplier(account, priced.model_id, now)
+    return Estimate(model, priced.version_id, multiplier.bp, rate(priced.prices, used, multiplier_bp=multiplier.bp))

@@ -3,14 +3,14 @@
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
 from django.db import DatabaseError
 
 from usage.errors import StalePriceBook, UnknownModel, UnpricedModel
-from usage.models import AiModel, PriceVersion
-from usage.rating import Prices
+from usage.models import AiModel, PriceMultiplier, PriceVersion
+from usage.rating import BASIS_POINTS, FailedPolicy, Prices
 
 REFRESH_AFTER: Final = timedelta(seconds=15)
 REFUSE_AFTER: Final = timedelta(seconds=45)
@@ -18,11 +18,42 @@ REFUSE_AFTER: Final = timedelta(seconds=45)
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """One active version: its ids and prices."""
+    """One active version: its ids, its prices, what of failed calls it charges, and what the provider asks, where that is known."""
 
     model_id: int
     version_id: int
     prices: Prices
+    failed_policy: FailedPolicy
+    provider: Prices | None
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplier:
+    """What somebody pays of the prices from one instant to another, in basis points; `id` None is nobody's: the prices as they stand."""
+
+    id: int | None
+    bp: int
+    effective_at: datetime
+    ends_at: datetime | None
+
+    def covers(self, at: datetime) -> bool:
+        """Whether it is in force at an instant."""
+        return self.effective_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+class Customer(Protocol):
+    """Who is charged: an Account, or what the hot path knows of one."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def price_tier(self) -> str: ...
+
+
+Scope = tuple[int | str, int]
+"""Whose (an account's id, or a tier) and of which model (0: of all)."""
+
+AS_THEY_STAND: Final = Multiplier(None, BASIS_POINTS, datetime.min.replace(tzinfo=UTC), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +63,15 @@ class PriceBook:
     read_at: datetime
     versions: dict[str, tuple[tuple[datetime, ...], tuple[Priced, ...]]]
     models: dict[str, int]
+    multipliers: dict[Scope, tuple[Multiplier, ...]]
+
+    def multiplier(self, account: Customer, model_id: int, at: datetime) -> Multiplier:
+        """What this account pays of this model's prices: the most specific multiplier in force at `at`, or the prices as they stand."""
+        if not self.multipliers:
+            return AS_THEY_STAND
+        scopes: tuple[Scope, ...] = ((account.id, model_id), (account.id, 0), (account.price_tier, model_id), (account.price_tier, 0))
+        found = (each for scope in scopes for each in self.multipliers.get(scope, ()) if each.covers(at))
+        return next(found, AS_THEY_STAND)
 
     def model_id(self, code: str) -> int:
         """The id of a model, priced or not. Raises UnknownModel."""
@@ -83,14 +123,31 @@ class PriceBookCache:
 
 
 def read_price_book(*, now: datetime) -> PriceBook:
-    """The whole active price book, in two queries."""
-    active = list(PriceVersion.objects.filter(activated_at__isnull=False).order_by("model_id", "effective_at"))
+    """The whole active price book, in three queries."""
+    active = list(
+        PriceVersion.objects.filter(activated_at__isnull=False).select_related("provider_cost").order_by("model_id", "effective_at")
+    )
     codes = dict(AiModel.objects.values_list("pk", "code"))
     dated: dict[str, list[tuple[datetime, Priced]]] = defaultdict(list)
     for version in active:
-        dated[codes[version.model_id]].append((version.effective_at, Priced(version.model_id, version.pk, version.rates)))
+        dated[codes[version.model_id]].append((version.effective_at, _priced(version)))
     versions = {code: (tuple(at for at, _ in dated[code]), tuple(priced for _, priced in dated[code])) for code in codes.values()}
-    return PriceBook(now, versions, {code: model_id for model_id, code in codes.items()})
+    return PriceBook(now, versions, {code: model_id for model_id, code in codes.items()}, _read_multipliers())
+
+
+def _priced(version: PriceVersion) -> Priced:
+    provider = getattr(version, "provider_cost", None)
+    return Priced(
+        version.model_id, version.pk, version.rates, FailedPolicy(version.failed_policy), None if provider is None else provider.prices()
+    )
+
+
+def _read_multipliers() -> dict[Scope, tuple[Multiplier, ...]]:
+    found: dict[Scope, list[Multiplier]] = defaultdict(list)
+    for row in PriceMultiplier.objects.filter(activated_at__isnull=False).order_by("effective_at"):
+        scope: Scope = (row.tier if row.account_id is None else row.account_id, row.model_id or 0)
+        found[scope].append(Multiplier(row.pk, row.multiplier_bp, row.effective_at, row.ends_at))
+    return {scope: tuple(multipliers) for scope, multipliers in found.items()}
 
 
 PRICE_BOOK: Final = PriceBookCache()

@@ -13,7 +13,7 @@ from core.errors import InvalidInput
 from core.money import parse_usd
 from core.zones import local_date
 from usage.errors import CostOutOfRange
-from usage.rating import MAX_EVENT_COST_NANOS, rate
+from usage.rating import MAX_EVENT_COST_NANOS, rate, rate_call
 from usage.services.events import ReportedEvent, canonical, metadata_text
 from usage.services.price_book import PriceBook
 
@@ -24,9 +24,9 @@ _NULL: Final = r"\N"
 _HOLD: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 COLUMNS: Final = (
-    "position, account_id, event_id, fingerprint, api_key_id, model_id, price_version_id, status, input_tokens, output_tokens,"
-    " cache_read_tokens, cache_write_tokens, reasoning_tokens, requests, images, seconds, cost_nanos, endpoint, metadata, local_date,"
-    " hold, occurred_at"
+    "position, account_id, event_id, fingerprint, api_key_id, model_id, price_version_id, multiplier_id, status, input_tokens,"
+    " output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, requests, images, seconds, cost_nanos, provider_cost_nanos,"
+    " endpoint, metadata, local_date, hold, occurred_at"
 )
 
 
@@ -51,14 +51,23 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """What an event costs the customer, and the operator where that is known; and by what it was rated, if by the price book."""
+
+    model_id: int
+    version_id: int | None
+    multiplier_id: int | None
+    cost_nanos: int
+    provider_cost_nanos: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """An event that is priced and belongs to an account: what the tables need to know beside what was reported."""
 
     account_id: int
     api_key_id: int | None
-    model_id: int
-    version_id: int | None
-    cost_nanos: int
+    rated: Rated
     fingerprint: str
     local_date: date
     occurred_at: datetime
@@ -75,30 +84,36 @@ def place_event(event: ReportedEvent, known: Reference) -> Placed:
     key_id = _key_of(event, account, known)
     _check_hold(event)
     occurred_at = _occurred_at(event, known.now)
-    model_id, version_id, cost = _priced(event, known.book, min(occurred_at, known.now))
+    rated = _rate(event, known.book, account, min(occurred_at, known.now))
     fingerprint = hashlib.blake2b(canonical(event), digest_size=16).hexdigest()
     day = local_date(zone_at(account, known.now), occurred_at)  # By the zone it has now, when it is booked.
-    return Placed(account.id, key_id, model_id, version_id, cost, fingerprint, day, occurred_at)
+    return Placed(account.id, key_id, rated, fingerprint, day, occurred_at)
 
 
 def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged:
     """One event as a line of COPY. Raises what `place_event` does."""
     at = place_event(event, known)
     place = f"{position}\t{at.account_id}\t{_text(event.event_id)}\t{at.fingerprint}\t{_null(at.api_key_id)}"
-    price = f"{at.model_id}\t{_null(at.version_id)}\t{_reported(event)}\t{at.cost_nanos}"
+    by = at.rated
+    ids = f"{by.model_id}\t{_null(by.version_id)}\t{_null(by.multiplier_id)}"
+    price = f"{ids}\t{_reported(event)}\t{by.cost_nanos}\t{_null(by.provider_cost_nanos)}"
     when = f"{at.local_date}\t{_null(event.hold)}\t{at.occurred_at}"
     return Staged(position, at.account_id, event.event_id, at.fingerprint, f"{place}\t{price}\t{_free(event)}\t{when}\n")
 
 
-def _priced(event: ReportedEvent, book: PriceBook, at: datetime) -> tuple[int, int | None, int]:
-    """The model, the price version if any, and the cost: by the price book, or as the sender's own meter says."""
+def _rate(event: ReportedEvent, book: PriceBook, account: AccountRef, at: datetime) -> Rated:
+    """By the price book, or as the sender's own meter says."""
     if event.cost is None:
         priced = book.in_force(event.model, at)
-        return priced.model_id, priced.version_id, rate(priced.prices, event)
+        multiplier = book.multiplier(account, priced.model_id, at)
+        failed = event.status == "failed"
+        cost = rate_call(priced.prices, event, failed=failed, policy=priced.failed_policy, multiplier_bp=multiplier.bp)
+        provider_cost = None if priced.provider is None else rate(priced.provider, event)
+        return Rated(priced.model_id, priced.version_id, multiplier.id, cost, provider_cost)
     cost = parse_usd(event.cost, field="cost")
     if cost > MAX_EVENT_COST_NANOS:
         raise CostOutOfRange("This event would cost more than $1,000,000; check its cost.")
-    return book.model_id(event.model), None, cost
+    return Rated(book.model_id(event.model), None, None, cost, None)
 
 
 def _account_of(event: ReportedEvent, known: Reference) -> AccountRef:
