@@ -2,7 +2,7 @@
 
 from usage.models.event import EventFlag, EventStatus, UsageEvent
 from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost
-from usage.models.rollups import UsageDay, UsageLifetime, UsageQuarter
+from usage.models.rollups import UncountedBlock, UsageDay, UsageLifetime, UsageQuarter
 
 __all__ = (
     "COLUMN_OF_PRICE",
@@ -12,6 +12,7 @@ __all__ = (
     "PriceMultiplier",
     "PriceVersion",
     "ProviderCost",
+    "UncountedBlock",
     "UsageDay",
     "UsageEvent",
     "UsageLifetime",
