@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from django.db.models import Case, QuerySet, Value, When
 
@@ -103,12 +103,12 @@ def get_account_by_id(account_id: int) -> Account:
     return account
 
 
-def find_account_refs(public_ids: Collection[str]) -> dict[str, AccountRef]:
-    """Those of the named accounts that exist, closed ones included, by public id. One query."""
-    rows = Account.objects.filter(public_id__in=public_ids).values_list(
-        "id", "public_id", "zone", "next_zone", "next_zone_at", "price_tier", "closed_at"
-    )
-    return {row[1]: AccountRef(*row[:6], closed=row[6] is not None) for row in rows}
+ACCOUNT_REF_COLUMNS: Final = ("id", "public_id", "zone", "next_zone", "next_zone_at", "price_tier", "closed_at")
+
+
+def account_ref(row: Sequence[Any]) -> AccountRef:
+    """What a row of these columns (and maybe more) says. A closed account is one too: its usage happened."""
+    return AccountRef(*row[:6], closed=row[6] is not None)
 
 
 def find_key_refs(public_ids: Collection[str]) -> dict[str, KeyRef]:

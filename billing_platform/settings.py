@@ -100,6 +100,7 @@ TEMPLATES = [
 # PostgreSQL. A kept connection is as fast as a pool under gunicorn's threads, and simpler.
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
+    "ENGINE": "core.postgresql",
     "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
     "CONN_HEALTH_CHECKS": True,
     "OPTIONS": {"connect_timeout": 5, "options": "-c jit=off -c timezone=UTC -c lock_timeout=30s", "prepare_threshold": None},

@@ -126,4 +126,5 @@ def rate(prices: Prices, used: Used, *, multiplier_bp: int = BASIS_POINTS) -> in
 
 def rate_call(prices: Prices, used: Used, *, failed: bool, policy: FailedPolicy, multiplier_bp: int = BASIS_POINTS) -> int:
     """What one call is charged, failed or not, in nanos. Raises CostOutOfRange."""
-    return rate(prices, chargeable(used, failed=failed, policy=policy), multiplier_bp=multiplier_bp)
+    charged = chargeable(used, failed=True, policy=policy) if failed else used
+    return rate(prices, charged, multiplier_bp=multiplier_bp)

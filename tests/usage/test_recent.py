@@ -18,6 +18,7 @@ from usage.selectors import (
     model_codes_of_events,
     prices_in_force,
 )
+from usage.services.counting import count_account
 
 START = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -119,6 +120,7 @@ def test_an_event_is_found_by_the_index_that_makes_it_unique(caller: Person) -> 
 def test_lifetime_counts_are_those_of_the_events(caller: Person) -> None:
     assert find_lifetime(caller.account.pk) is None
     report(caller.account, "a", "b", now=START)
+    count_account(caller.account.pk)
     counts = find_lifetime(caller.account.pk)
     assert counts is not None
     assert (counts.events, counts.input_tokens, counts.cost_nanos) == (2, 2_000, 5_000_000)

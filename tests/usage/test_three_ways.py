@@ -20,6 +20,7 @@ from tests.spending import price
 from usage.models import UsageDay, UsageEvent, UsageQuarter
 from usage.rating import Prices
 from usage.services.captures import CaptureRequest, capture
+from usage.services.counting import count_accounts
 from usage.services.ingest import ingest
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +109,7 @@ def settle(way: str, account: Account, hold: str, said: dict[str, Any], now: dat
 def rows_of(account: Account, keys: list[ApiKey]) -> dict[str, object]:
     """What is written of an account, without its own ids."""
     key = {None: None, 0: "none"} | {key.pk: f"key {key.name}" for key in keys}
+    count_accounts([account.pk])
     limits = {row.pk: key[row.api_key_id] for row in SpendingLimit.objects.filter(account=account)}
     of = {"account": account}
     noted = LimitNotice.objects.filter(**of).order_by("id")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
-from accounts.selectors import AccountRef, KeyRef, find_account_refs, find_key_refs
-from credits.services.wallets import ensure_wallets
+from accounts.selectors import AccountRef, KeyRef, find_key_refs
+from credits.services.wallets import find_accounts_with_wallets
 
 REMEMBER_SECONDS: Final = 50.0
 """Ids never change hands; only an account's zone can be this late, and a zone is announced a minute before its midnight at the latest."""
@@ -18,14 +18,9 @@ RefT = TypeVar("RefT")
 
 @dataclass(slots=True)
 class Memory(Generic[RefT]):
-    """
-    What was found, by public id, with when. Unknown ids are never remembered: guessing must not fill memory.
+    """What was found, by public id, with when. Unknown ids are never remembered: guessing must not fill memory."""
 
-    `welcome` is called with what was looked up, before anybody else can see it.
-    """
-
-    find: Callable[[Collection[str]], dict[str, RefT]]
-    welcome: Callable[[list[RefT], datetime], None]
+    find: Callable[[Collection[str], datetime], dict[str, RefT]]
     found: dict[str, tuple[float, RefT]] = field(default_factory=dict)
 
     def resolve(self, public_ids: set[str], now: datetime) -> dict[str, RefT]:
@@ -42,24 +37,22 @@ class Memory(Generic[RefT]):
     def _look_up(self, missing: set[str], now: datetime) -> dict[str, RefT]:
         if len(self.found) > REMEMBER_MAX:
             self.found.clear()
-        refs = self.find(missing)
-        self.welcome(list(refs.values()), now)
+        refs = self.find(missing, now)
         asked_at = time.monotonic()
         self.found.update({public_id: (asked_at, ref) for public_id, ref in refs.items()})
         return refs
 
 
-def _give_wallets(accounts: list[AccountRef], now: datetime) -> None:
-    if accounts:
-        ensure_wallets([account.id for account in accounts], now=now)
+def _find_accounts(public_ids: Collection[str], now: datetime) -> dict[str, AccountRef]:
+    return find_accounts_with_wallets(public_ids, now=now)
 
 
-def _nothing(_keys: list[KeyRef], _now: datetime) -> None:
-    return None
+def _find_keys(public_ids: Collection[str], _now: datetime) -> dict[str, KeyRef]:
+    return find_key_refs(public_ids)
 
 
-ACCOUNTS: Final = Memory[AccountRef](find_account_refs, _give_wallets)
+ACCOUNTS: Final = Memory[AccountRef](_find_accounts)
 """Accounts that exist, each with a wallet by the time it is seen here."""
 
-KEYS: Final = Memory[KeyRef](find_key_refs, _nothing)
+KEYS: Final = Memory[KeyRef](_find_keys)
 """Customers' keys that exist, revoked ones too: their usage happened."""

@@ -28,7 +28,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Flat = str | int | float | bool | None
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
+class Measured(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a call used. The five token classes are disjoint; the sender converts. `requests` counts 1 where it is not given."""
 
     input_tokens: Quantity = 0
@@ -41,7 +41,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Quantity = 0
 
 
-class Call(Measured, frozen=True, kw_only=True):
+class Call(Measured, frozen=True, kw_only=True, gc=False):
     """What is told of a call, however it is reported. `account` and `api_key` are public ids, never secrets. `metadata` is flat."""
 
     event_id: _EventId
@@ -62,7 +62,7 @@ class Call(Measured, frozen=True, kw_only=True):
             raise ValueError("`account` is an account's id, 32 hexadecimal characters")
 
 
-class ReportedEvent(Call, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ReportedEvent(Call, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """
     One call as a gateway reports it. `hold` is the public id of the hold it captures. `cost`, in exact dollars, stands in for the price
     book where another meter has priced the call already.

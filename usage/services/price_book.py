@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from django.db import DatabaseError
 
@@ -75,10 +75,7 @@ class PriceBook:
 
     def model_id(self, code: str) -> int:
         """The id of a model, priced or not. Raises UnknownModel."""
-        found = self.models.get(code)
-        if found is None:
-            raise UnknownModel(f"There is no model {code[:64]!r} in the price book; see GET /v1/models.", field="model")
-        return found
+        return self.models.get(code) or self._unknown(code)
 
     def in_force(self, code: str, at: datetime) -> Priced:
         """
@@ -86,12 +83,14 @@ class PriceBook:
 
         Raises UnknownModel, UnpricedModel.
         """
-        self.model_id(code)
-        found = self.versions[code]
-        number = bisect_right(found[0], at)
+        starts, versions = self.versions.get(code) or self._unknown(code)
+        number = bisect_right(starts, at)
         if number == 0:
             raise UnpricedModel(f"The model {code[:64]!r} has no price at that time; an operator must activate one.", field="model")
-        return found[1][number - 1]
+        return versions[number - 1]
+
+    def _unknown(self, code: str) -> NoReturn:
+        raise UnknownModel(f"There is no model {code[:64]!r} in the price book; see GET /v1/models.", field="model")
 
 
 class PriceBookCache:

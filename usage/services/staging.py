@@ -53,17 +53,20 @@ class Staged(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Reference:
-    """What a batch is priced and placed by. `received_micros`: `now` as the server counts."""
+    """What a batch is priced and placed by. `received_micros`: `now` as the server counts. It takes what occurred since `earliest`."""
 
     now: datetime
     book: PriceBook
     accounts: dict[str, AccountRef]
     keys: dict[str, KeyRef]
     received_micros: int = field(init=False)
+    earliest: datetime = field(init=False)
+    latest: datetime = field(init=False)
     days: dict[str, LocalDay] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.received_micros = micros(self.now)
+        self.earliest, self.latest = self.now - PAST_TOLERANCE, self.now + FUTURE_TOLERANCE
 
     def local_date(self, zone: str, instant: datetime) -> date:
         """The date in a zone; most events of a batch are of one day of it, whose ends are remembered."""
@@ -73,8 +76,7 @@ class Reference:
         return day.date
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
+class Rated(msgspec.Struct, frozen=True, gc=False):
     """What an event costs the customer, and the operator where that is known; and by what it was rated, if by the price book."""
 
     model_id: int
@@ -84,8 +86,7 @@ class Rated:
     provider_cost_nanos: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """An event that is priced and belongs to an account: what the tables need to know beside what was reported."""
 
     account_id: int
@@ -106,7 +107,7 @@ def place_event(event: ReportedEvent, known: Reference) -> Placed:
     account = _account_of(event, known)
     key_id = _key_of(event, account, known)
     _check_hold(event)
-    occurred_at = _occurred_at(event, known.now)
+    occurred_at = _occurred_at(event, known)
     rated = _rate(event, known.book, account, min(occurred_at, known.now))
     fingerprint = hashlib.blake2b(canonical(event), digest_size=16).digest()
     day = known.local_date(zone_at(account, known.now), occurred_at)  # By the zone it has now, when it is booked.
@@ -118,12 +119,14 @@ def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged
     at = place_event(event, known)
     by = at.rated
     occurred = micros(at.occurred_at)
+    # fmt: off
     fixed = _FIXED(
-        *(8, at.account_id, 8, by.model_id, 8, event.input_tokens, 8, event.output_tokens, 8, event.cache_read_tokens),
-        *(8, event.cache_write_tokens, 8, event.reasoning_tokens, 8, event.requests, 8, event.images, 8, event.seconds),
-        *(8, by.cost_nanos, 8, by.cost_nanos, 8, 0, 8, occurred, 8, known.received_micros),
-        *(16, at.fingerprint, 4, days(at.local_date)),
+        8, at.account_id, 8, by.model_id, 8, event.input_tokens, 8, event.output_tokens, 8, event.cache_read_tokens,
+        8, event.cache_write_tokens, 8, event.reasoning_tokens, 8, event.requests, 8, event.images, 8, event.seconds,
+        8, by.cost_nanos, 8, by.cost_nanos, 8, 0, 8, occurred, 8, known.received_micros,
+        16, at.fingerprint, 4, days(at.local_date),
     )
+    # fmt: on
     ids = bigint(at.api_key_id) + bigint(by.version_id) + bigint(by.multiplier_id) + bigint(by.provider_cost_nanos)
     told = text(event.event_id) + _STATUS[event.status] + text(event.endpoint)
     free = jsonb(metadata_text(event.metadata)) + text(event.hold)
@@ -168,12 +171,12 @@ def _check_hold(event: ReportedEvent) -> None:
         raise InvalidInput("There is no such hold; send the event without it.", code="unknown_hold")
 
 
-def _occurred_at(event: ReportedEvent, now: datetime) -> datetime:
-    if event.occurred_at is None:
-        return now
+def _occurred_at(event: ReportedEvent, known: Reference) -> datetime:
     occurred_at = event.occurred_at
-    if occurred_at > now + FUTURE_TOLERANCE:
+    if occurred_at is None:
+        return known.now
+    if occurred_at > known.latest:
         raise InvalidInput("occurred_at is in the future; check the sender's clock.", code="occurred_at_in_future")
-    if occurred_at < now - PAST_TOLERANCE:
+    if occurred_at < known.earliest:
         raise InvalidInput("occurred_at is more than 90 days ago; book it by an adjustment.", code="occurred_at_too_old")
     return occurred_at
