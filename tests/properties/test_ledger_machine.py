@@ -296,7 +296,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         event, act = list(self.plain.calls)[pick % len(self.plain.calls)], self.operator()
         entry = next((number for number, call in self.plain.call_of_entry.items() if call is self.plain.calls[event]), None)
-        asked = {"account_id": self.account.pk, "event_id": event, "amount_nanos": amount} | act
+        asked: dict[str, Any] = {"account_id": self.account.pk, "event_id": event, "amount_nanos": amount} | act
 
         def product() -> None:
             first = refund_event(**asked)

@@ -61,7 +61,7 @@ def counted(table: type[UsageDay | UsageQuarter], account: Account) -> dict[str,
     """By status: events, tokens, cost, provider cost, cost of those whose provider cost is known."""
     rows = table._default_manager.filter(account=account)
     columns = ("status", "events", "input_tokens", "cost_nanos", "provider_cost_nanos", "costed_nanos")
-    return {status: tuple(counts) for status, *counts in rows.values_list(*columns)}  # type: ignore[misc]
+    return {status: tuple(counts) for status, *counts in rows.values_list(*columns)}
 
 
 def lifetime(account: Account) -> tuple[int, int, int, int, int]:
@@ -196,7 +196,7 @@ def test_the_entry_is_found_among_many_of_one_instant_and_under_a_clock_that_was
         factories.end_of_transaction()
     for event_id in ("0-0", "1-49", "2-7"):
         done = agreed(refund(account, event_id, now=NOON))
-        undone = LedgerEntry.objects.get(account=account, seq=done.given.entry.reverses)
+        undone = LedgerEntry.objects.get(account=account, seq=done.given.entry.reverses or 0)
         assert (undone.source_id, done.event.refunded_nanos) == (event_id, 3)
 
 
