@@ -29,7 +29,15 @@ NOON: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
 PER_MILLION: Final = 10**6
 PRICES: Final = Prices(
-    *(nanos * PER_MILLION for nanos in (1, 10, 100, 1_000, 10_000)), request=10**5, image=10**6, second=10**7, multiplier_bp=10_000
+    input=PER_MILLION,
+    output=10 * PER_MILLION,
+    cache_read=100 * PER_MILLION,
+    cache_write=1_000 * PER_MILLION,
+    reasoning=10_000 * PER_MILLION,
+    request=10**5,
+    image=10**6,
+    second=10**7,
+    multiplier_bp=10_000,
 )
 """Each kind of quantity has a digit of its own in the cost."""
 USED: Final = {

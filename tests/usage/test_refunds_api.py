@@ -159,11 +159,20 @@ def test_a_body_that_is_not_right_is_refused_and_moves_nothing(gateway: Gateway,
 
 def test_an_account_that_is_not_named_or_does_not_exist_is_refused(gateway: Gateway) -> None:
     before = factories.books_now()
-    refused(gateway.api.post("/v1/usage/events/one/refund", {}, gateway.key), 400, "invalid_input")
+    refused(gateway.api.post("/v1/usage/events/one/refund", {}, gateway.key), 400, "account_required")
     refused(gateway.refund(account="f" * 32), 404, "not_found")
     refused(gateway.refund(account=factories.make_account().public_id), 404, "not_found")
     refused(gateway.refund("three"), 404, "not_found")
     assert factories.books_now() == before
+
+
+def test_the_account_may_be_named_in_the_query(gateway: Gateway) -> None:
+    mine = gateway.account.public_id
+    path = f"/v1/usage/events/one/refund?account={mine}"
+    before = factories.books_now()
+    refused(gateway.api.post(path, {"account": factories.make_account().public_id}, gateway.key), 400, "account_ambiguous")
+    assert factories.books_now() == before
+    assert gateway.api.post(path, {}, gateway.key).json()["event"]["account"] == mine
 
 
 def test_a_call_that_cost_nothing_is_a_409_that_says_so(gateway: Gateway) -> None:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.access import PlatformKeyOnly, account_of
+from accounts.api.access import ACCOUNT_QUERY, PlatformKeyOnly, account_of
 from accounts.selectors import Account, Scope
 from core import clock
 from core.api.exception_handler import AVAILABLE_HEADER, RESERVED_HEADER
@@ -30,6 +30,7 @@ from usage.services.refunds import Refund, refund_event
 REASON_MAX: Final = 500
 SUFFIX: Final = "/refund"
 _NO_REASON: Final = "Refunded by a gateway, which gave no reason."
+_ACCOUNT: Final = OpenApiParameter(ACCOUNT_QUERY, str, OpenApiParameter.QUERY, description="Whose event, where the body does not say it.")
 _LEFT: Final = [
     OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200, 409], description=words)
     for name, words in (
@@ -42,7 +43,7 @@ _LEFT: Final = [
 class RefundInput(serializers.Serializer[Any]):
     """How much of an event's charge is given back, and why."""
 
-    account = serializers.CharField(help_text="Whose event: the account's public id.")
+    account = serializers.CharField(required=False, help_text="Whose event: the account's public id. Here or in the query.")
     amount = serializers.CharField(required=False, help_text="In exact dollars, above 0. Absent: all that is left of the charge.")
     reason = serializers.CharField(
         required=False, allow_blank=True, max_length=REASON_MAX, default="", help_text="Why, for the operators' audit trail."
@@ -99,7 +100,7 @@ class RefundView(ApiView):
     @extend_schema(
         operation_id="refund_usage_event",
         tags=["v1"],
-        parameters=[*IDEMPOTENCY_PARAMETERS, *_LEFT],
+        parameters=[_ACCOUNT, *IDEMPOTENCY_PARAMETERS, *_LEFT],
         request=RefundInput,
         responses=RefundSerializer,
     )
@@ -111,7 +112,7 @@ class RefundView(ApiView):
         back. Send an `Idempotency-Key`: without one, a part that is sent twice is given back twice.
         """
         body = read_body(RefundInput, request)
-        account = account_of(request, scope=Scope.USAGE_WRITE, named=body["account"])
+        account = account_of(request, scope=Scope.USAGE_WRITE, named=body.get("account"))
         amount = _amount(body.get("amount"))
         asked, now = read_asked(request, account=account.public_id), clock.now()
 
