@@ -220,6 +220,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ScopeEnum": "accounts.models.api_key.Scope",
         "CustomerScopeEnum": "accounts.api.serializers.CUSTOMER_SCOPE_CHOICES",
         "OrderStatusEnum": "payments.api.serializers.ORDER_STATUSES",
+        "EventStatusEnum": "usage.api.serializers.EVENT_STATUSES",
     },
     "PATH_CONVERTER_OVERRIDES": {"public_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"}},
 }

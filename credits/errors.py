@@ -23,6 +23,12 @@ class SourceKeyReused(Conflict):
     code: ClassVar[str] = "source_key_reused"
 
 
+class NothingToRefund(Conflict):
+    """Nothing of a charge can be given back: it was nothing, or all of it was given back or written off."""
+
+    code: ClassVar[str] = "nothing_to_refund"
+
+
 class GrantNotLive(Conflict):
     """Nothing remains of the grant that the act could act on: it has ended, or is frozen already."""
 

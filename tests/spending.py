@@ -15,6 +15,7 @@ from usage.rating import Prices
 from usage.services.ingest import ingest
 from usage.services.price_book import PRICE_BOOK
 from usage.services.prices import activate_price_version, create_draft
+from usage.services.refunds import Refund, refund_event
 
 OPERATOR: Final = 1
 GPT_4O: Final = Prices(2_500_000_000, 10_000_000_000, 1_250_000_000, 0, 10_000_000_000, 0, 0, 0, 10_000)
@@ -51,3 +52,16 @@ def report(account: Account, *event_ids: str, now: datetime | None = None, **sai
     events = [usual | said | {"event_id": event_id} for event_id in event_ids]
     answer = ingest(msgspec.json.encode(events), now=now or clock.now())
     assert (answer.accepted, answer.rejected) == (len(events), [])
+
+
+def refund(account: Account, event_id: str, nanos: int | None = None, *, key: str | None = None, now: datetime | None = None) -> Refund:
+    """What an event charged is given back, all that is left of it unless said otherwise."""
+    return refund_event(
+        account_id=account.pk,
+        event_id=event_id,
+        amount_nanos=nanos,
+        source_key=key or f"tests-refund:{next(_keys)}",
+        reason="Tests.",
+        actor_id=OPERATOR,
+        now=now or clock.now(),
+    )

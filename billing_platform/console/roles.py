@@ -36,6 +36,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "credits.write_off_debt",
         "payments.resolve_paymentreview",
         "usage.activate_priceversion",
+        "usage.refund_usageevent",
     ),
 }
 """

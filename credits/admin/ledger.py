@@ -164,7 +164,7 @@ class LedgerEntryAdmin(CardsBelow[LedgerEntry], OffersByState[LedgerEntry], HotT
     def source(self, entry: LedgerEntry) -> str:
         if entry.source_type == "grant":
             return link(page_url("credits_grant", entry.source_id), f"grant {entry.source_id}")
-        return source_link(entry.source_type, entry.source_id)
+        return source_link(entry.source_type, entry.source_id, account=entry.account.public_id)
 
     @admin.display(description="Undoes")
     def undone_entry(self, entry: LedgerEntry) -> str:

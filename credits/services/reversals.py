@@ -6,13 +6,12 @@ from typing import Final
 from django.db import transaction
 
 from core.errors import Conflict, NotFound
-from credits.books import Books, Source, Undone, refundable, undo
+from credits.books import Source, Undone, refundable, undo
 from credits.errors import SourceKeyReused
 from credits.models import Kind, LedgerEntry
 from credits.services.auditing import Act, record, wallet_now
 from credits.services.loading import load_bearers
 from credits.services.posting import open_one, write_books
-from credits.services.returns import return_usage
 
 _BY_KIND: Final = {
     Kind.MANUAL: Kind.REVERSAL,
@@ -20,7 +19,6 @@ _BY_KIND: Final = {
     Kind.GRANT_VOID: Kind.REVERSAL,
     Kind.REFUND: Kind.REVERSAL,
     Kind.DISPUTE_LOST: Kind.DISPUTE_WON,
-    Kind.USAGE: Kind.USAGE_REFUND,
 }
 
 
@@ -34,8 +32,10 @@ def reverse_entry(
     still owed lowers the debt, what was written off stays the operator's. `amount_nanos` None: all that is left to give back. The same
     `source_key` again returns the first entry.
 
-    Raises NotFound `entry_not_found`, Conflict `entry_not_reversible` (it gave credits, or moved them), Conflict `more_than_was_taken`,
-    AmountOutOfRange, SourceKeyReused.
+    Usage is not undone here but refunded at its event, whose counts fall with it.
+
+    Raises NotFound `entry_not_found`, Conflict `entry_not_reversible` (it gave credits, moved them, or is usage), Conflict
+    `more_than_was_taken`, AmountOutOfRange, SourceKeyReused.
     """
     with transaction.atomic():
         books = open_one(account_id, now=now)
@@ -46,10 +46,12 @@ def reverse_entry(
         before = wallet_now(books)
         amount = refundable(load_bearers(books, entry)) if amount_nanos is None else amount_nanos
         source = Source("operator", str(actor_id or "command line"), source_key)
-        written, after = _undo(books, entry, amount, source, now=now, actor_id=actor_id)
+        undone = Undone(seq, entry.book, by=_BY_KIND[Kind(entry.kind)], actor_id=actor_id)
+        written = undo(books, load_bearers(books, entry), amount, source, undone=undone)
+        write_books([books])
         act = Act("reverse_entry", "ledger_entry", f"{account_id}/{seq}", actor_id, reason)
-        record(act, books, before=before, after=after)
-    return LedgerEntry.objects.get(account_id=account_id, seq=written)
+        record(act, books, before=before, after=wallet_now(books))
+    return LedgerEntry.objects.get(account_id=account_id, seq=written.seq)
 
 
 def reversible_nanos(*, account_id: int, seq: int, now: datetime) -> int:
@@ -64,7 +66,7 @@ def reversible_nanos(*, account_id: int, seq: int, now: datetime) -> int:
 
 
 def is_reversible(entry: LedgerEntry) -> bool:
-    """Whether entries like this one can be undone at all, whatever is left of them to give back."""
+    """Whether entries like this one can be undone here at all, whatever is left of them to give back. Usage is refunded at its event."""
     return entry.amount_nanos < 0 and entry.kind in _BY_KIND
 
 
@@ -74,21 +76,10 @@ def _reversible(account_id: int, seq: int) -> LedgerEntry:
         raise NotFound("There is no such entry.", code="entry_not_found")
     if not is_reversible(entry):
         message = "Only what took credits can be undone; to take a grant back, void it or claw it back."
+        if entry.kind == Kind.USAGE:
+            message = "What usage took is refunded at its event, so that reports agree with the ledger."
         raise Conflict(message, code="entry_not_reversible", kind=entry.kind)
     return entry
-
-
-def _undo(
-    books: Books, entry: LedgerEntry, amount: int, source: Source, *, now: datetime, actor_id: int | None
-) -> tuple[int, dict[str, object]]:
-    """Returns the undo's seq, and what the wallet says after it."""
-    if entry.kind == Kind.USAGE:
-        undone = return_usage(account_id=entry.account_id, seq=entry.seq, amount_nanos=amount, source=source, now=now, actor_id=actor_id)
-        return undone.seq, wallet_now(open_one(entry.account_id, now=now))
-    by = _BY_KIND[Kind(entry.kind)]
-    written = undo(books, load_bearers(books, entry), amount, source, undone=Undone(entry.seq, entry.book, by=by, actor_id=actor_id))
-    write_books([books])
-    return written.seq, wallet_now(books)
 
 
 def _same(known: LedgerEntry, seq: int, amount_nanos: int | None) -> LedgerEntry:

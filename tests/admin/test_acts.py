@@ -14,6 +14,7 @@ from credits.models import Grant, Kind, LedgerEntry
 from tests.admin.house import House, every_row
 from tests.admin.pressing import fill_and_press, open_dialog
 from tests.admin.sales import Sales
+from usage.models import UsageEvent
 
 KINDS = ("list", "detail", "row", "submit_line")
 REASON = "Because of ticket 4711."
@@ -39,6 +40,7 @@ def addresses(house: House, sales: Sales) -> list[str]:
         "payments_paymentreview": sales.review.pk,
         "payments_providerevent": sales.failed.pk,
         "usage_priceversion": house.draft.pk,
+        "usage_usageevent": UsageEvent.objects.filter(account=house.account).latest("pk").pk,
     }
     found = []
     for page, act in acts():
@@ -73,6 +75,7 @@ def test_there_are_acts_to_test() -> None:
         "payments_paymentreview_credit",
         "payments_providerevent_reprocess",
         "usage_priceversion_activate",
+        "usage_usageevent_refund",
     ]
 
 
@@ -156,6 +159,7 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "payments_paymentreview_credit",
             "payments_providerevent_reprocess",
             "usage_priceversion_activate",
+            "usage_usageevent_refund",
         )
     ]
     assert [boss.get(url).status_code for url in urls] == [404] * len(urls)

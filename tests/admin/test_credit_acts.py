@@ -25,6 +25,7 @@ from tests.admin.looking import text_of
 from tests.admin.pressing import fill_and_press, hidden_fields, open_dialog, press, press_twice
 from tests.spending import adjust
 from tests.threads import at_once, failures
+from usage.models import UsageEvent
 
 REASON: Final = "Because of ticket 4711."
 
@@ -439,17 +440,19 @@ def test_a_frozen_grant_is_found_by_its_state(books: Books, boss: Client) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("act", ["issue", "reverse", "freeze"])
+@pytest.mark.parametrize("act", ["issue", "reverse", "refund", "freeze"])
 def test_two_presses_at_once_do_it_once(act: str) -> None:
     house = make_house()
     account = house.account
-    entry = LedgerEntry.objects.filter(account=account, kind=Kind.USAGE).latest("seq")
+    entry = adjust(account, -DOLLAR)
+    event = UsageEvent.objects.filter(account=account).latest("pk")
     url, fields = {
         "issue": (
             reverse("admin:accounts_account_issue_grant", args=(account.pk,)),
             {"amount": "1", "kind": "promo", "category": "promo", "priority": "0"},
         ),
         "reverse": (on_entry(entry), {"amount": "0.1"}),
+        "refund": (reverse("admin:usage_usageevent_refund", args=(event.pk,)), {"amount": "0.1"}),
         "freeze": (on_grant("freeze", Grant.objects.get(account=account)), {"amount": "1"}),
     }[act]
     browsers = [logged_in(house.boss) for _ in range(2)]
@@ -461,7 +464,7 @@ def test_two_presses_at_once_do_it_once(act: str) -> None:
     assert failures(outcomes) == []
     assert AuditRecord.objects.count() == acts + 1
     more = (Grant.objects.count() - grants, LedgerEntry.objects.count() - entries)
-    assert more == {"issue": (1, 1), "reverse": (0, 1), "freeze": (1, 2)}[act]
+    assert more == {"issue": (1, 1), "reverse": (0, 1), "refund": (0, 1), "freeze": (1, 2)}[act]
 
 
 def test_opening_a_dialog_by_get_tries_nothing(house: House, books: Books, boss: Client) -> None:

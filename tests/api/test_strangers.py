@@ -83,6 +83,7 @@ OF_NO_ACCOUNT: Final = {
 
 PLATFORM_KEYS_ONLY: Final = {
     "v1/usage/events",
+    "v1/usage/events/<path:event_id>/refund",
     "v1/holds",
     "v1/holds/<public_id:hold_id>/capture",
     "v1/holds/<public_id:hold_id>/void",

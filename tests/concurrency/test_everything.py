@@ -28,9 +28,11 @@ from credits.services.wallets import read_wallet, sweep_due_wallets
 from tests import factories
 from tests.spending import price
 from tests.threads import at_once, failures
+from usage.models import UsageEvent
 from usage.rating import Prices
 from usage.services.captures import CaptureRequest, capture
 from usage.services.ingest import ingest
+from usage.services.refunds import refund_event
 
 ACCOUNTS: Final = 20
 THREADS: Final = 10
@@ -50,7 +52,7 @@ class Somebody:
         done: dict[str, int] = {}
         acts = [self.batch, self.batch, self.hold_and_settle, self.hold_and_settle, self.give, self.adjust, self.claw_back, self.undo]
         acts += [self.end_or_free, self.freeze, self.freeze_a_part, self.reverse, self.limit, self.limit_a_key, self.read, self.sweep]
-        acts += [self.write_off, self.hold_with_short_life, self.policy, self.forget]
+        acts += [self.refund, self.write_off, self.hold_with_short_life, self.policy, self.forget]
         acts += [self.seal] if self.number == 0 else []
         acts += [self.verify] if self.number == 1 else []
         while time.monotonic() < until:
@@ -139,10 +141,18 @@ class Somebody:
             undo_claw_back(account_id=entry.account_id, seq=entry.seq, key=self.name(), now=clock.now())
 
     def reverse(self) -> None:
-        entry = LedgerEntry.objects.filter(account=self.account(), amount_nanos__lt=0).order_by("-seq").first()
+        taken = LedgerEntry.objects.filter(account=self.account(), amount_nanos__lt=0).exclude(kind=Kind.USAGE)
+        entry = taken.order_by("-seq").first()
         if entry is not None:
             said = self.operator() | {"source_key": self.name()}
             reverse_entry(account_id=entry.account_id, seq=entry.seq, amount_nanos=1, **said)  # type: ignore[arg-type]
+
+    def refund(self) -> None:
+        """A part or the whole of one of the last calls: others are after the same ones."""
+        event = UsageEvent.objects.filter(account=self.account(), charged_nanos__gt=0).order_by("-id")[self.random.randrange(4) :].first()
+        if event is not None:
+            said = self.operator() | {"source_key": self.name(), "amount_nanos": self.random.choice([None, 1, 2])}
+            refund_event(account_id=event.account_id, event_id=event.event_id, **said)  # type: ignore[arg-type]
 
     def limit(self) -> None:
         self.set_or_remove(self.account(), None)
@@ -209,6 +219,7 @@ def test_a_minute_of_everything_at_once_makes_no_deadlock_and_no_discrepancy() -
         "claw_back",
         "undo",
         "reverse",
+        "refund",
         "limit",
         "limit_a_key",
         "forget",

@@ -11,15 +11,13 @@ from accounts.models import Account
 from accounts.services.api_keys import issue_api_key
 from core import clock, ids
 from core.models import AuditRecord
-from credits.books import Source
 from credits.errors import SpendingLimitReached
 from credits.models import Hold, LedgerEntry, LimitNotice, SpendingLimit, Wallet
 from credits.services.holds import HoldTerms, open_hold, void_hold
 from credits.services.limits import Duration, LimitTerms, Strategy, forget_old_buckets, read_limit, remove_limit, set_limit
-from credits.services.returns import return_usage
 from tests import factories
 from tests.concurrency.test_spending import assert_nothing_failed, assert_silent
-from tests.spending import price, report
+from tests.spending import price, refund, report
 from tests.threads import at_once, failures, successes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,5 +122,5 @@ def void(account: Account, name: str) -> None:
 
 
 def give_back(account: Account, seq: int) -> None:
-    source = Source("tests", "", f"back:{seq}")
-    return_usage(account_id=account.pk, seq=seq, amount_nanos=USD // 2, source=source, now=clock.now())
+    event_id = LedgerEntry.objects.get(account=account, seq=seq).source_id
+    refund(account, event_id, USD // 2, key=f"back:{seq}")

@@ -13,18 +13,17 @@ from django.db import connection
 from core import clock
 from core.errors import Conflict
 from core.models import AuditRecord
-from credits.books import Source
 from credits.models import Grant, LedgerEntry, Wallet
 from credits.services.adjustments import adjust_balance
-from credits.services.returns import return_usage
 from credits.services.wallets import read_wallet
 from tests import factories
 from tests.concurrency.test_spending import ONE_NANO, assert_exact, assert_nothing_failed, assert_silent, call, report
-from tests.spending import GPT_4O, adjust, price
+from tests.spending import GPT_4O, adjust, price, refund
 from tests.threads import at_once, failures, successes
 from usage.errors import PriceNotDraft
 from usage.models import AiModel, PriceVersion, UsageEvent
 from usage.services.prices import activate_price_version, create_draft
+from usage.services.refunds import Refund
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -65,9 +64,8 @@ def test_many_returns_of_one_call_at_once_never_give_back_more_than_it_took() ->
     report([call(account, "call", 100)])
     charged = LedgerEntry.objects.get(kind="usage")
 
-    def give_back(number: int) -> LedgerEntry:
-        source = Source("tests", "", f"return-{number}")
-        return return_usage(account_id=account.pk, seq=charged.seq, amount_nanos=9, source=source, now=clock.now())
+    def give_back(number: int) -> Refund:
+        return refund(account, charged.source_id, 9, key=f"return-{number}")
 
     outcomes = at_once(*(partial(give_back, number) for number in range(16)))
     assert {type(error) for error in failures(outcomes)} == {Conflict}

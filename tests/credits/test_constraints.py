@@ -13,15 +13,13 @@ from django.db import DatabaseError, connection, transaction
 from accounts.models import Account
 from core import clock
 from core.money import AMOUNT_MAX_NANOS
-from credits.books import Source
 from credits.models import Allocation, Checkpoint, Grant, Hold, LedgerEntry, Seal, Wallet
 from credits.models.allocation import Role
 from credits.models.entry import ALWAYS_NEGATIVE, ALWAYS_POSITIVE, UNDO_KINDS
 from credits.services.holds import HoldTerms, open_hold
-from credits.services.returns import return_usage
 from credits.services.sealing import seal_ledger
 from tests import actors, factories
-from tests.spending import adjust, price, report
+from tests.spending import adjust, price, refund, report
 from usage.models import AiModel, PriceVersion, UsageDay, UsageEvent, UsageLifetime, UsageQuarter
 from usage.models.price_book import PRICE_COLUMNS, PRICE_MAX_NANOS
 
@@ -195,8 +193,7 @@ def account(db: None) -> Account:
     report(account, "one")
     factories.end_of_transaction()
     adjust(account, 9_000_000)
-    entry = LedgerEntry.objects.get(kind="usage")
-    return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=5, source=Source("tests", "", "back"), now=clock.now())
+    refund(account, "one", 5, key="back")
     lasts = timedelta(hours=1)
     open_hold(account_id=account.pk, terms=HoldTerms(1, lasts, hold_key="open"), now=clock.now())
     captured, *_ = open_hold(account_id=account.pk, terms=HoldTerms(1, lasts, hold_key="captured"), now=clock.now())

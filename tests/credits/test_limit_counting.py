@@ -11,14 +11,12 @@ import pytest
 from accounts.models import Account, ApiKey
 from accounts.services.api_keys import issue_api_key
 from core import ids
-from credits.books import Source
 from credits.errors import SpendingLimitReached
-from credits.models import Hold, LedgerEntry, LimitBucket, LimitNotice, SpendingLimit
+from credits.models import Hold, LimitBucket, LimitNotice, SpendingLimit
 from credits.services.holds import HoldTerms, open_hold, void_hold
 from credits.services.limits import Duration, LimitTerms, Strategy, read_limit, remove_limit, set_limit
-from credits.services.returns import return_usage
 from credits.services.wallets import read_wallet
-from tests import actors, factories
+from tests import actors, factories, spending
 from tests.spending import price, report
 from usage.rating import Prices
 
@@ -72,9 +70,7 @@ def spend(account: Account, dollars: int, at: datetime, **said: object) -> str:
 
 
 def refund(account: Account, event_id: str, dollars: int, at: datetime) -> None:
-    entry = LedgerEntry.objects.get(account=account, source_id=event_id, kind="usage")
-    source = Source("tests", "", f"refund:{ids.new_public_id()}")
-    return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=dollars * USD, source=source, now=at)
+    spending.refund(account, event_id, dollars * USD, now=at)
 
 
 def used(account: Account, at: datetime, key: ApiKey | None = None) -> int:

@@ -13,7 +13,6 @@ from core import ids
 from core.errors import NotFound
 from core.models import AuditRecord
 from core.money import AMOUNT_MAX_NANOS
-from credits.books import Source
 from credits.errors import AmountOutOfRange
 from credits.models import LedgerEntry, LimitBucket, LimitNotice, SpendingLimit, Wallet
 from credits.reconciliation import CHECKS
@@ -28,8 +27,7 @@ from credits.services.limits import (
     remove_limit,
     set_limit,
 )
-from credits.services.returns import return_usage
-from tests import actors, factories
+from tests import actors, factories, spending
 from tests.spending import price, report
 from usage.rating import Prices
 
@@ -75,8 +73,7 @@ def spend(account: Account, dollars: int, at: datetime = NOON, event_id: str | N
 
 
 def refund(entry: LedgerEntry, dollars: int, at: datetime = NOON) -> None:
-    source = Source("tests", "", f"refund:{ids.new_public_id()}")
-    return_usage(account_id=entry.account_id, seq=entry.seq, amount_nanos=dollars * USD, source=source, now=at)
+    spending.refund(entry.account, entry.source_id, dollars * USD, now=at)
 
 
 def used(account: Account, at: datetime = NOON, api_key_id: int | None = None) -> int:

@@ -36,16 +36,17 @@ def may_return(entry: LedgerEntry) -> int:
 # By kind
 
 
-def test_usage_is_given_back_as_a_refund_of_usage(account: Account) -> None:
+def test_usage_is_not_reversed_but_refunded_at_its_event(account: Account) -> None:
     price("nano", ONE_NANO, since=NOON - DAY)
-    grant = paid(account, 100)
+    paid(account, 100)
     report(account, "call", model="nano", input_tokens=40, now=NOON)
     charged = entry_of(account, "usage")
-    part = reverse(charged, 10)
-    assert (part.kind, part.amount_nanos, part.reverses, part.actor_id) == ("usage_refund", 10, charged.seq, OPERATOR)
-    assert (left(grant), may_return(charged)) == (70, 30)
-    assert reverse(charged).amount_nanos == 30
-    assert left(grant) == 100
+    assert not is_reversible(charged)
+    with refused("entry_not_reversible"):
+        reverse(charged, 10)
+    with refused("entry_not_reversible"):
+        may_return(charged)
+    assert AuditRecord.objects.filter(act="reverse_entry").count() == 0
 
 
 def test_an_adjustment_down_is_reversed_to_who_paid_it(account: Account) -> None:
@@ -176,15 +177,6 @@ def test_a_reversal_leaves_an_audit_row(account: Account) -> None:
     row = AuditRecord.objects.get(act="reverse_entry")
     assert (row.actor_id, row.reason, row.object_id) == (OPERATOR, "Tests.", f"{account.pk}/{spent.seq}")
     assert (row.before["balance_usd"], row.after["balance_usd"]) == ("1.50", "1.70")
-
-
-def test_a_reversal_of_usage_leaves_an_audit_row_too(account: Account) -> None:
-    price("nano", ONE_NANO, since=NOON - DAY)
-    paid(account, 100)
-    report(account, "call", model="nano", input_tokens=40, now=NOON)
-    reverse(entry_of(account, "usage"))
-    row = AuditRecord.objects.get(act="reverse_entry")
-    assert (row.before["balance_usd"], row.after["balance_usd"]) == ("0.00000006", "0.0000001")
 
 
 # Write-off

@@ -14,16 +14,14 @@ from accounts.models import Account
 from billing_platform.verification import verify_ledger
 from billing_platform.wiring import CHECKS
 from core import clock
-from credits.books import Source
 from credits.models import Category, Grant, Kind, LedgerEntry
 from credits.services.holds import HoldTerms, Opened, open_hold
 from credits.services.limits import Duration, LimitTerms, Strategy, set_limit
-from credits.services.returns import return_usage
 from credits.services.sealing import seal_ledger
 from credits.services.wallets import read_wallet
 from tests import actors, factories
 from tests.payments.orders import paid_order, reviewed_order
-from tests.spending import adjust, price, report
+from tests.spending import adjust, price, refund, report
 
 # Names the account as %(account)s; grants, entries and rows by what they are. One line each: what is done, and which check sees it.
 CORRUPTIONS: Final[dict[str, tuple[str, str]]] = {
@@ -81,6 +79,9 @@ CORRUPTIONS: Final[dict[str, tuple[str, str]]] = {
     "an event that is missing": ("events match entries", "DELETE FROM usage_event WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event without an entry": ("events match entries", "UPDATE ledger_entry SET kind = 'expiry' WHERE account_id = %(account)s AND source_id = 'one'"),
     "an entry of another event": ("events match entries", "UPDATE ledger_entry SET source_id = 'none' WHERE account_id = %(account)s AND source_id = 'one'"),
+    "what was given back of an event": ("refunds match entries", "UPDATE usage_event SET refunded_nanos = refunded_nanos + 1 WHERE account_id = %(account)s AND event_id = 'two'"),
+    "a refund that no event knows": ("refunds match entries", "UPDATE usage_event SET refunded_nanos = 0 WHERE account_id = %(account)s AND event_id = 'two'"),
+    "a refund of another event": ("refunds match entries", "UPDATE ledger_entry SET reverses = (SELECT seq FROM ledger_entry WHERE account_id = %(account)s AND source_id = 'one') WHERE account_id = %(account)s AND kind = 'usage_refund'"),
     "an event's price": ("events name the price in force", "UPDATE usage_event SET price_version_id = -1 WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event's time": ("events name the price in force", "UPDATE usage_event SET occurred_at = occurred_at - interval '1 year' WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event's model": ("events name the price in force", "UPDATE usage_event SET model_id = -1 WHERE account_id = %(account)s AND event_id = 'one'"),
@@ -133,9 +134,7 @@ def make_rich_history() -> Account:
     report(account, "one", "two", now=then)
     factories.end_of_transaction()
     adjust(account, 10_000_000, now - timedelta(minutes=30))
-    entry = LedgerEntry.objects.get(account=account, source_id="two")
-    back = Source("tests", "", "back")
-    return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=1_200_000, source=back, now=now - timedelta(minutes=20))
+    refund(account, "two", 1_200_000, now=now - timedelta(minutes=20))
     factories.give(account, 77, expires_at=now - timedelta(minutes=1), now=now - timedelta(minutes=5))
     read_wallet(account_id=account.pk, now=now)
     set_limit(account_id=account.pk, terms=LimitTerms(10**9, Duration.DAILY, Strategy.SLIDING), actor_id=None, reason="Tests.", now=now)

@@ -343,6 +343,12 @@ class PlainLedger:
             self.call_of_entry[entry].refunded += amount
         self._settle()
 
+    def refund(self, key: str, entry: int | None, amount: int | None) -> None:
+        """Give back the last nanos of a call; one that charged nothing has no entry."""
+        if entry is None:
+            raise Refused
+        self.undo(key, entry, amount)
+
     def _give_back(self, lot: Lot, key: str, compensations: dict[str, Lot]) -> None:
         if lot.expired or lot.voided or (lot.ends <= self.moment and not lot.frozen):
             lot = compensations.get(lot.key) or self._compensate(lot, key, compensations)

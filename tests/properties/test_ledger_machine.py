@@ -25,11 +25,12 @@ from credits.services.reversals import reverse_entry
 from credits.services.wallets import WalletView, read_wallet
 from tests import factories
 from tests.properties.plain_ledger import BEGINNING, FOREVER, Lot, PlainLedger, Refused, Said
-from usage.models import AiModel, UsageEvent
+from usage.models import AiModel, UsageDay, UsageEvent, UsageLifetime, UsageQuarter
 from usage.rating import Prices
 from usage.services.captures import CaptureRequest, capture
 from usage.services.ingest import ingest
 from usage.services.prices import activate_price_version, create_draft
+from usage.services.refunds import refund_event
 
 ONE_NANO_PER_TOKEN = Prices(10**6, 0, 0, 0, 0, 0, 0, 0, 10_000)
 MODEL = "nano-per-token"
@@ -282,10 +283,28 @@ class LedgerMachine(RuleBasedStateMachine):
         if not self.plain.entries:
             return
         entry, act = pick % len(self.plain.entries), self.operator()
-        self.both(
-            lambda: self.plain.undo(act["source_key"], entry, amount),
-            lambda: reverse_entry(account_id=self.account.pk, seq=entry + 1, amount_nanos=amount, **act),
-        )
+        reversal = {"account_id": self.account.pk, "seq": entry + 1, "amount_nanos": amount} | act
+        if self.plain.entries[entry][0] == "usage":
+            with pytest.raises(BillingError):
+                reverse_entry(**reversal)
+            return
+        self.both(lambda: self.plain.undo(act["source_key"], entry, amount), lambda: reverse_entry(**reversal))
+
+    @rule(pick=picks, amount=st.none() | amounts)
+    def refund(self, pick: int, amount: int | None) -> None:
+        if not self.plain.calls:
+            return
+        event, act = list(self.plain.calls)[pick % len(self.plain.calls)], self.operator()
+        entry = next((number for number, call in self.plain.call_of_entry.items() if call is self.plain.calls[event]), None)
+        asked: dict[str, Any] = {"account_id": self.account.pk, "event_id": event, "amount_nanos": amount} | act
+
+        def product() -> None:
+            first = refund_event(**asked)
+            again = refund_event(**asked)
+            assert (again.event.refunded_nanos, again.given.entry) == (first.event.refunded_nanos, first.given.entry)
+            assert (again.given.is_repeat, again.given.compensations) == (True, first.given.compensations)
+
+        self.both(lambda: self.plain.refund(act["source_key"], entry, amount), product)
 
     @rule(pick=picks)
     def a_claw_back_fails(self, pick: int) -> None:
@@ -319,8 +338,21 @@ class LedgerMachine(RuleBasedStateMachine):
     def every_hold_and_call_stands_as_the_child_says(self) -> None:
         holds = Hold.objects.filter(account=self.account).values_list("hold_key", "status", "event_id")
         assert set(holds) == {(hold.key, hold.status, hold.event) for hold in self.plain.holds.values()}
-        calls = UsageEvent.objects.filter(account=self.account).values_list("event_id", "charged_nanos")
-        assert dict(calls) == {event: call.charged for event, call in self.plain.calls.items()}
+        calls = UsageEvent.objects.filter(account=self.account).values_list("event_id", "charged_nanos", "refunded_nanos")
+        assert set(calls) == {(event, call.charged, call.refunded) for event, call in self.plain.calls.items()}
+        kept = [call.charged - call.refunded for call in self.plain.calls.values()]
+        lifetime = UsageLifetime.objects.filter(account=self.account).values_list("events", "cost_nanos").first()
+        assert lifetime == ((len(kept), sum(kept)) if kept else None)
+        self.every_status_counts_what_the_child_counts()
+
+    def every_status_counts_what_the_child_counts(self) -> None:
+        counted = dict.fromkeys(("success", "refunded"), 0)
+        for call in self.plain.calls.values():
+            counted["refunded" if 0 < call.charged == call.refunded else "success"] += 1
+        for rollup in (UsageDay, UsageQuarter):
+            rows = rollup._default_manager.filter(account=self.account).values_list("status", "events")
+            assert all(events for _, events in rows)
+            assert {status: sum(events for name, events in rows if name == status) for status in counted} == counted
 
     def every_limit_counts_what_the_child_counts(self) -> None:
         views = list_limits(account_id=self.account.pk, now=at(self.now))

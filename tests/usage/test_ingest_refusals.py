@@ -101,7 +101,17 @@ BAD_ITEMS: Final[dict[str, tuple[str, BadItem]]] = {
     "nested metadata": ("invalid_event", lambda shop: shop.call("bad", metadata={"a": {"b": 1}})),
     "long metadata": ("invalid_event", lambda shop: shop.call("bad", metadata={"a": "x" * 2_048})),
     "metadata as a list": ("invalid_event", lambda shop: shop.call("bad", metadata=["a"])),
-    "an unknown field": ("invalid_event", lambda shop: shop.call("bad", cost=1)),
+    "an unknown field": ("invalid_event", lambda shop: shop.call("bad", price=1)),
+    "a cost as a number": ("invalid_event", lambda shop: shop.call("bad", cost=1)),
+    "a negative cost": ("invalid_event", lambda shop: shop.call("bad", cost="-0.01")),
+    "a cost with an exponent": ("invalid_event", lambda shop: shop.call("bad", cost="1e-3")),
+    "a cost finer than a nano": ("invalid_event", lambda shop: shop.call("bad", cost="0.0000000001")),
+    "a cost over a million dollars": ("cost_out_of_range", lambda shop: shop.call("bad", cost="1000000.000000001")),
+    "a cost of an unknown model": ("unknown_model", lambda shop: shop.call("bad", cost="0.01", model="gpt-none")),
+    "an absurd count of everything": (
+        "cost_out_of_range",
+        lambda shop: shop.call("bad", model="picture", **dict.fromkeys(("output_tokens", "requests", "images", "seconds"), 2**31)),
+    ),
     "an unknown status": ("invalid_event", lambda shop: shop.call("bad", status="refunded")),
     "not an object": ("invalid_event", lambda _shop: b'"text"'),
     "null": ("invalid_event", lambda _shop: b"null"),
@@ -150,6 +160,22 @@ def test_a_bad_call_is_refused_alone(api: Api, gateway_key: IssuedKey, shop: Sho
     assert between["rejected"][0]["message"].endswith(".")
     assert sorted(UsageEvent.objects.values_list("event_id", flat=True)) == ["one", "two"]
     assert factories.balance_of(shop.alice.account) == 10**9 - 2 * GOOD_COST
+    assert factories.disagreements() == []
+
+
+def test_every_bad_call_at_once_is_refused_by_its_own_code_and_the_good_ones_between_them_are_booked(
+    api: Api, gateway_key: IssuedKey, shop: Shop
+) -> None:
+    items: list[bytes] = []
+    expected: list[tuple[int, str]] = []
+    for number, (code, make) in enumerate(BAD_ITEMS.values()):
+        bad = make(shop)
+        expected.append((len(items), code))
+        items += [bad if isinstance(bad, bytes) else json.dumps(bad).encode(), json.dumps(shop.call(f"good-{number}")).encode()]
+    answer = post_events(api, gateway_key, b"[" + b",".join(items) + b"]").json()
+    assert (answer["accepted"], answer["duplicates"]) == (len(BAD_ITEMS), 0)
+    assert [(refused["index"], refused["code"]) for refused in answer["rejected"]] == expected
+    assert factories.balance_of(shop.alice.account) == 10**9 - len(BAD_ITEMS) * GOOD_COST
     assert factories.disagreements() == []
 
 

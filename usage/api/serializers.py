@@ -11,6 +11,8 @@ from usage.services.estimates import Estimate
 QUANTITY_MAX: Final = 2**31
 """The same bound as an event's quantities have."""
 
+EVENT_STATUSES: Final = ("success", "failed", "refunded")
+
 
 class RecentEventSerializer(serializers.Serializer[UsageEvent]):
     """One call, as a person looks through their history."""
@@ -22,7 +24,7 @@ class RecentEventSerializer(serializers.Serializer[UsageEvent]):
     api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="", help_text="Empty where the call named no key.")
     total_tokens = serializers.IntegerField()
     cost_str = UsdTextField(source="charged_nanos", help_text="What was charged, in exact dollars.")
-    status = serializers.ChoiceField(choices=("success", "failed", "refunded"))
+    status = serializers.ChoiceField(source="counted_status", choices=EVENT_STATUSES)
 
 
 class RecentUsageSerializer(serializers.Serializer[Any]):
@@ -41,7 +43,7 @@ class EventSerializer(serializers.Serializer[UsageEvent]):
     api_key = serializers.CharField(source="api_key.public_id", read_only=True, default=None, allow_null=True)
     api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="")
     model = serializers.CharField(source="model.code")
-    status = serializers.ChoiceField(choices=("success", "failed"))
+    status = serializers.ChoiceField(source="counted_status", choices=EVENT_STATUSES)
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     cache_read_tokens = serializers.IntegerField()
@@ -59,6 +61,8 @@ class EventSerializer(serializers.Serializer[UsageEvent]):
     charged_nanos = NanosTextField()
     charged_usd = UsdTextField(source="charged_nanos")
     absorbed_nanos = NanosTextField()
+    refunded_nanos = NanosTextField(help_text="What of the charge was given back since.")
+    refunded_usd = UsdTextField(source="refunded_nanos")
     endpoint = serializers.CharField(allow_blank=True)
     metadata = serializers.DictField(allow_null=True)
     occurred_at = InstantField()

@@ -71,6 +71,7 @@ class UsageEvent(models.Model):
 
     class Meta:
         db_table = "usage_event"
+        permissions = (("refund_usageevent", "Can refund a usage event"),)
         constraints = (
             models.CheckConstraint(condition=Q(status__in=EventStatus.values), name="event_status_known"),
             models.CheckConstraint(
@@ -95,6 +96,11 @@ class UsageEvent(models.Model):
     def is_refunded(self) -> bool:
         """Whether all that it charged was given back: it counts as refunded then, and no longer under its status."""
         return 0 < self.charged_nanos == self.refunded_nanos
+
+    @property
+    def counted_status(self) -> str:
+        """The status under which reports count it."""
+        return "refunded" if self.is_refunded else self.status
 
     @property
     def total_tokens(self) -> int:
