@@ -108,7 +108,8 @@ ACCOUNT_REF_COLUMNS: Final = ("id", "public_id", "zone", "next_zone", "next_zone
 
 def account_ref(row: Sequence[Any]) -> AccountRef:
     """What a row of these columns (and maybe more) says. A closed account is one too: its usage happened."""
-    return AccountRef(*row[:6], closed=row[6] is not None)
+    pk, public_id, zone, next_zone, next_zone_at, price_tier, closed_at = row[:7]
+    return AccountRef(pk, public_id, zone, next_zone, next_zone_at, price_tier, closed=closed_at is not None)
 
 
 def find_key_refs(public_ids: Collection[str]) -> dict[str, KeyRef]:

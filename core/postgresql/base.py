@@ -17,6 +17,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """One thread's connection."""
 
     _alive_at = float("-inf")
+    health_check_enabled: bool
+    health_check_done: bool
 
     def close_if_health_check_failed(self) -> None:
         """Ask at most every `ALIVE_SECONDS`; connect anew where there is no answer."""

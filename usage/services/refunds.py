@@ -21,6 +21,7 @@ from credits.errors import NothingToRefund
 from credits.services.returns import UsageReturn, look_at_returns, return_usage, usage_seq
 from usage.models import UsageEvent
 from usage.selectors import EVENT_ID_COLLATION, get_event
+from usage.services.counting import count_accounts
 
 _COUNT: Final = (Path(__file__).resolve().parent.parent / "sql" / "refund_event.sql").read_text()
 
@@ -73,6 +74,7 @@ def refund_event(
             actor_id=actor_id,
         )
         if not given.is_repeat:
+            count_accounts([account_id])  # What is counted later would be counted net of this refund, and so twice.
             _count(event, given.entry.amount_nanos)
             _record(event, given, actor_id=actor_id, reason=reason)
         return Refund(get_event(account_id=account_id, event_id=event_id), given)

@@ -1,4 +1,4 @@
--- Takes a refund over into the counts, under the wallet's lock. Cost is net of refunds; an event that is given back whole is counted under
+-- Takes a refund over into the counts, under the lock of the account's lifetime row, when everything is counted. Cost is net of refunds; an event that is given back whole is counted under
 -- `refunded` from then on. A row that counts nothing more is deleted: a recount would not know it.
 WITH refund AS MATERIALIZED (
     UPDATE usage_event SET refunded_nanos = refunded_nanos + %(amount)s
