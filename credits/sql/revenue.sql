@@ -30,3 +30,6 @@ CREATE VIEW revenue_movement AS
 
 -- Allocations are written in the order of their instants, or nearly: the blocks of a day are found without an index of every row.
 CREATE INDEX allocation_created_at ON allocation USING brin (created_at) WITH (pages_per_range = 32, autosummarize = on);
+
+-- What the house bears, by day over all accounts.
+CREATE INDEX house_entry_by_day ON house_entry (house, occurred_on);
