@@ -53,7 +53,7 @@ def calls(period: Period, used: dict[date | datetime, Used]) -> Plot:
     """Events, and those that failed."""
     at = _times(period)
     found = [used.get(each, Used()) for each in at]
-    sets = [_bars("Others", [each.events - each.failed for each in found], BLUE), _bars("Failed", [each.failed for each in found], RED)]
+    sets = [_bars("Not failed", [each.events - each.failed for each in found], BLUE), _bars("Failed", [each.failed for each in found], RED)]
     return _plot("Events, with the failed ones", "Stacked bars: events, failed ones apart.", at, sets)
 
 

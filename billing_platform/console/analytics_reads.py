@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from django.db.models import DateTimeField, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Trunc
@@ -94,6 +94,7 @@ _SUMS: Final = {
     "n_provider_cost": Coalesce(Sum("provider_cost_nanos"), 0),
     "n_costed": Coalesce(Sum("costed_nanos"), 0),
 }
+_Sums: TypeAlias = "QuerySet[Any, dict[str, Any]]"
 _GROUPED_BY: Final = {"model": F("model__code"), "account": F("account_id"), "key": F("api_key_id"), "status": F("status")}
 
 
@@ -109,17 +110,19 @@ def _rows(by: str, period: Period, account_id: int | None) -> QuerySet[Any]:
     return AccountDay.objects.filter(**days) if by in {"account", "key"} else PlatformDay.objects.filter(**days)
 
 
-def _grouped(by: str, period: Period, account_id: int | None) -> "QuerySet[Any, dict[str, Any]]":
+def _grouped(by: str, period: Period, account_id: int | None) -> _Sums:
     rows = _rows(by, period, account_id)
     if by == "time":
         hours = Trunc("starts_at", "hour", output_field=DateTimeField())
         group = F("day") if period.hours_since is None else hours
-        return rows.annotate(group=group).values("group").annotate(**_SUMS)
+        by_instant: _Sums = rows.annotate(group=group).values("group").annotate(**_SUMS)
+        return by_instant
     names = ("group", "account_id") if by == "key" else ("group",)
-    return rows.annotate(group=_GROUPED_BY[by]).values(*names).annotate(**_SUMS)
+    grouped: _Sums = rows.annotate(group=_GROUPED_BY[by]).values(*names).annotate(**_SUMS)
+    return grouped
 
 
-def _ordered(by: str, period: Period, account_id: int | None) -> "QuerySet[Any, dict[str, Any]]":
+def _ordered(by: str, period: Period, account_id: int | None) -> _Sums:
     order = ("group", "account_id") if by == "key" else ("group",)
     return _grouped(by, period, account_id).filter(n_events__gt=0).order_by("-n_charged", "-n_events", *order)
 

@@ -22,8 +22,8 @@ DOWNLOADED: Final = 100_000
 _CHUNK: Final = 1_000
 _USED: Final = ("Events", "Failed", "Tokens", "Charged", "Provider cost", "Margin", "Margin covers")
 _REVENUE: Final = (
-    *("Paid", "Promotional", "Owed", "Settled, paid", "Settled, promo", "Given back", "Written off", "Breakage, paid"),
-    *("Breakage, promo", "Earned"),
+    *("Earned", "Paid", "Promotional", "Owed", "Settled, paid", "Settled, promo", "Given back", "Written off"),
+    *("Breakage, paid", "Breakage, promo"),
 )
 
 TABLES: Final = {
@@ -193,8 +193,8 @@ def _used_numbers(used: Used) -> tuple[object, ...]:
 
 def _revenue_cells(sums: Revenue) -> tuple[object, ...]:
     returned = sums.returned_paid + sums.returned_promo + sums.returned_owed
-    first = (sums.paid, sums.promo, sums.owed, sums.settled_paid, sums.settled_promo, returned, sums.written_off)
-    return tuple(usd(nanos) for nanos in (*first, sums.breakage_paid, sums.breakage_promo, sums.earned))
+    first = (sums.earned, sums.paid, sums.promo, sums.owed, sums.settled_paid, sums.settled_promo, returned, sums.written_off)
+    return tuple(usd(nanos) for nanos in (*first, sums.breakage_paid, sums.breakage_promo))
 
 
 def _revenue_numbers(sums: Revenue) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Final
+from typing import Any, Final, cast
 
 from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -81,10 +81,11 @@ def absorbed_by_day(since: date, until: date, account_id: int | None = None) -> 
     return {row["occurred_on"]: int(row["nanos"]) for row in sums}
 
 
-def _accounts(since: date, until: date) -> "QuerySet[RevenueDay, dict[str, int]]":
+def _accounts(since: date, until: date) -> "QuerySet[Any, dict[str, Any]]":
     rows = RevenueDay.objects.filter(day__gte=since, day__lte=until).values("account_id").annotate(**_SUMS)
-    return rows.order_by((F("paid") + F("settled_paid") - F("returned_paid")).desc(), "account_id")
+    earned = F("paid") + F("settled_paid") - F("returned_paid")
+    return cast("QuerySet[Any, dict[str, Any]]", rows.order_by(earned.desc(), "account_id"))
 
 
-def _revenue(row: dict[str, int]) -> Revenue:
+def _revenue(row: dict[str, Any]) -> Revenue:
     return Revenue(**{field.name: int(row[field.name]) for field in fields(Revenue)})

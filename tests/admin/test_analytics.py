@@ -131,9 +131,9 @@ def test_two_days_of_three_accounts_by_hand(account: Account, boss: Client) -> N
     assert row_of(text, f"account {debtor.public_id[:8]}", 4) == ["1", "0", "10", "$20.00"]
     assert row_of(text, "clock", 4) == ["4", "0", "40", "$33.00"]
     assert row_of(text, "bell", 4) == ["1", "1", "10", "$4.00"]
-    for row in ("2026-03-09 $12.00 $3.00 $20.00 $0.00", "2026-03-10 $0.00 $0.00 $2.00 $15.00 $0.00 $2.00 $1.00 $49.00 $0.00 $13.00"):
+    for row in ("2026-03-09 $12.00 $12.00 $3.00 $20.00 $0.00", "2026-03-10 $13.00 $0.00 $0.00 $2.00 $15.00 $0.00 $2.00 $1.00 $49.00 $0.00"):
         assert row in text, row
-    assert f"account {saver.public_id[:8]} $1.00" in text
+    assert f"account {saver.public_id[:8]} $1.00 $1.00" in text
 
 
 def test_an_accounts_page_shows_its_own(account: Account, boss: Client) -> None:
@@ -252,7 +252,7 @@ def test_more_groups_than_a_page_shows_are_summed(account: Account, boss: Client
     fold()
     text = text_of(boss, PAGE, **SPAN)
     assert row_of(text, "All others, after the first 25", 4) == ["2", "0", "20", "$2.00"]
-    assert "All others, after the first 25 $2.00 $0.00" in text
+    assert "All others, after the first 25 $2.00 $2.00 $0.00" in text
     assert len(lines(boss, "account", **SPAN)) == 28
 
 
