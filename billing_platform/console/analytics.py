@@ -18,7 +18,7 @@ from accounts.models import Account
 from billing_platform.console import analytics_plots as plots
 from billing_platform.console import analytics_reads as usage
 from billing_platform.console import analytics_tables as tables
-from billing_platform.console.analytics_period import DAYS_MAX, Period, asked_period
+from billing_platform.console.analytics_period import Period, asked_period
 from billing_platform.console.analytics_reads import Used
 from core import clock
 from core.console.shown import EMPTY, usd
@@ -28,17 +28,24 @@ from credits.services.revenue import folded_through
 from usage.services.platform_days import counted_at
 
 PERMISSION: Final = "usage.view_analytics"
+VIEWS: Final = {"": "Overview", "account": "By account", "key": "By API key"}
+"""Of all accounts. The overview costs its days; what names accounts or keys costs their days, so it is read where it is asked for."""
 _FORMULA: Final = re.compile(r"[=+\-@\t\r\n]")
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Which time, and whose; `problem` where it is not what was asked for."""
+    """Which time, whose, and which of VIEWS."""
 
     period: Period
     account: Account | None
-    problem: str
+    view: str
+
+    @property
+    def problem(self) -> str:
+        """Why the time is not the one that was asked for."""
+        return self.period.problem
 
     @property
     def query(self) -> str:
@@ -57,8 +64,8 @@ def analytics_urls() -> list[URLPattern]:
 def analytics(request: HttpRequest) -> HttpResponse:
     """The page."""
     asked = _asked(request)
-    context = site.each_context(request) | {"title": "Usage and revenue", "subtitle": None, "asked": asked, "days_max": DAYS_MAX}
-    return TemplateResponse(request, "admin/console/analytics.html", context | _found(asked.period, asked.account))
+    context = site.each_context(request) | {"title": "Usage and revenue", "subtitle": None, "asked": asked, "views": VIEWS}
+    return TemplateResponse(request, "admin/console/analytics.html", context | _found(asked))
 
 
 def analytics_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
@@ -94,27 +101,31 @@ def _asked(request: HttpRequest) -> Asked:
     account = Account.objects.filter(pk__in=find_account_ids(word)).first() if word else None
     if word and account is None:
         raise Http404("There is no such account.")
-    return Asked(period, account, period.problem)
+    view = request.GET.get("by", "")
+    return Asked(period, account, view if view in VIEWS and account is None else "")
 
 
-def _found(period: Period, account: Account | None) -> dict[str, Any]:
-    pk = account.pk if account else None
+def _found(asked: Asked) -> dict[str, Any]:
+    period, pk = asked.period, asked.account.pk if asked.account else None
     used, all_used = usage.by_time(period, pk), usage.totals(period, pk)
     days, absorbed = revenue.by_day(period.since, period.until, pk), revenue.absorbed_by_day(period.since, period.until, pk)
     earned = revenue.total(days)
-    by = ("model", "key", "status") if account else ("model", "account", "key", "status")
-    shown = [tables.used_by_time(period, used, absorbed), *(tables.used_by(each, period, pk, all_used) for each in by)]
-    shown.append(tables.revenue_by_day(days))
-    if account is None:
+    shown = [tables.used_by(by, period, pk, all_used) for by in _BREAKDOWNS["one" if pk else asked.view]]
+    if asked.view == "account":
         shown.append(tables.revenue_by_account(period, earned))
+    if not asked.view:
+        shown = [tables.used_by_time(period, used, absorbed), *shown, tables.revenue_by_day(days)]
     return {
         "tables": shown,
-        "plots": _plots(period, used, days, pk),
+        "plots": [] if asked.view else _plots(period, used, days, pk),
         "used": used_words(all_used, sum(absorbed.values())),
         "earned": earned_words(earned),
         "counted_at": counted_at(),
         "folded_through": folded_through(),
     }
+
+
+_BREAKDOWNS: Final = {"": ("model", "status"), "account": ("account",), "key": ("key",), "one": ("model", "key", "status")}
 
 
 def _plots(period: Period, used: dict[date | datetime, Used], days: dict[date, Revenue], pk: int | None) -> list[plots.Plot]:
