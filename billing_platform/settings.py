@@ -139,6 +139,8 @@ _TIMETABLE: dict[str, tuple[timedelta | crontab, int]] = {
     "usage.tasks.count_events": (timedelta(seconds=10), 10),
     "usage.tasks.book_absorbed_days": (crontab(hour="0", minute="40"), 12 * _HOUR),
     "credits.tasks.book_written_off": (crontab(hour="0", minute="50"), 12 * _HOUR),
+    "credits.tasks.fold_revenue": (crontab(minute="5"), _HOUR),
+    "usage.tasks.fold_platform_usage": (crontab(minute="*/15"), 900),
     "payments.tasks.reread_provider_feed": (crontab(hour="2", minute="45"), 12 * _HOUR),
     "billing_platform.tasks.verify_ledger": (crontab(hour="3", minute="15"), 12 * _HOUR),
     "accounts.tasks.forget_expired_tokens": (crontab(hour="4", minute="5"), 12 * _HOUR),

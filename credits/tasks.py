@@ -6,6 +6,7 @@ from celery import shared_task
 
 from core import clock
 from core.locks import single_flight
+from credits.services import revenue
 from credits.services.limits import forget_old_buckets
 from credits.services.sealing import seal_ledger
 from credits.services.wallets import sweep_due_wallets
@@ -40,3 +41,10 @@ def book_written_off() -> int:
     """Book what the operator has written off on finished days; returns how many entries. One at a time."""
     with single_flight("credits.book_written_off") as is_mine:
         return book_written_off_days(now=clock.now(), has_time=clock.within(DAYS_SECONDS)) if is_mine else 0
+
+
+@shared_task
+def fold_revenue() -> int:
+    """Fold finished days into revenue; returns how many. One at a time."""
+    with single_flight("credits.fold_revenue") as is_mine:
+        return revenue.fold_revenue(now=clock.now(), has_time=clock.within(DAYS_SECONDS)) if is_mine else 0

@@ -11,6 +11,7 @@ from accounts.admin import find_account_ids
 from accounts.models import Account
 from billing_platform.console.account_acts import AccountActs
 from billing_platform.console.account_cards import account_page
+from billing_platform.console.analytics import PERMISSION, analytics_of
 from core import clock
 from core.console.filters import QuestionFilter, UtcDayFilter
 from core.console.pages import is_account_word
@@ -106,6 +107,7 @@ class AccountAdmin(AccountActs):
         if account is not None and self.has_view_permission(request, account):
             page = account_page(request, account.pk, now=clock.now())
             context |= {"account": account, "page": page, "title": str(account), "subtitle": None}
+            context["analytics_url"] = analytics_of(account) if request.user.has_perm(PERMISSION) else ""
         return super().change_view(request, object_id, form_url, context)
 
 

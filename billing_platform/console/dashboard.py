@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, Sum
 from django.http import HttpRequest
+from django.urls import reverse
 
 from billing_platform.console.verification_page import shown_result, where_it_is
 from core import clock, verification_runs
@@ -43,7 +44,8 @@ def add_work(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     cards = [build(now) for permission, build in CARDS if may(permission)]
     today = usage_today(now) if may("usage.view_usagequarter") else None
     bought = purchases_today(now) if may("payments.view_order") else None
-    shown = {"cards": cards, "today": today, "bought": bought, "as_of": now, "since": utc_midnight(now)}
+    analytics_url = reverse("admin:analytics") if may("usage.view_analytics") else ""
+    shown = {"cards": cards, "analytics_url": analytics_url, "today": today, "bought": bought, "as_of": now, "since": utc_midnight(now)}
     return context | shown | {"title": "What needs a hand"}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.admin.options import ModelAdmin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 
 from accounts.api.throttling import seconds_for_email
 from core.api.throttling import seconds_to_wait
@@ -35,6 +36,12 @@ class ConsoleSite(UnfoldAdminSite):
                 return HttpResponse(text, status=429, content_type="text/plain", headers={"Retry-After": str(waiting)})
         response: HttpResponse = super().login(request, extra_context)
         return response
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Unfold's hook for pages that belong to no model."""
+        from billing_platform.console.analytics import analytics_urls  # noqa: PLC0415 - models must be loaded first
+
+        return analytics_urls()
 
     def register(
         self,

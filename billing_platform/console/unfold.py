@@ -31,7 +31,15 @@ def _stylesheet(_request: HttpRequest) -> str:
 NAVIGATION: list[dict[str, Any]] = [
     {
         "title": "",
-        "items": [{"title": "What needs a hand", "icon": "inbox", "link": reverse_lazy("admin:index")}],
+        "items": [
+            {"title": "What needs a hand", "icon": "inbox", "link": reverse_lazy("admin:index")},
+            {
+                "title": "Usage and revenue",
+                "icon": "bar_chart",
+                "link": reverse_lazy("admin:analytics"),
+                "permission": lambda request: request.user.has_perm("usage.view_analytics"),
+            },
+        ],
     },
     {
         "title": "Customers",

@@ -1,14 +1,20 @@
 """The price book, usage events and their roll-ups."""
 
 from usage.models.event import EventFlag, EventStatus, UsageEvent
+from usage.models.platform import AccountDay, FoldedAccount, FoldMark, PlatformDay, PlatformHour
 from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost
 from usage.models.rollups import UncountedBlock, UsageDay, UsageLifetime, UsageQuarter
 
 __all__ = (
     "COLUMN_OF_PRICE",
+    "AccountDay",
     "AiModel",
     "EventFlag",
     "EventStatus",
+    "FoldMark",
+    "FoldedAccount",
+    "PlatformDay",
+    "PlatformHour",
     "PriceMultiplier",
     "PriceVersion",
     "ProviderCost",

@@ -3,7 +3,7 @@ Roll-ups of what was booked, made after it, many batches at once.
 
 A batch leaves one mark per account (`usage_uncounted`); counting takes marks away and adds their events to the roll-ups in one
 statement. Whoever reads an account's roll-ups counts first, so a report never lacks what was booked before it was asked for. Measured
-reason: docs/adr/0026-roll-ups-are-counted-after-booking.md.
+reason: docs/adr/0027-roll-ups-are-counted-after-booking.md.
 """
 
 from pathlib import Path
