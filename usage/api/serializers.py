@@ -2,14 +2,40 @@
 
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.money_fields import InstantField, NanosTextField, UsdTextField
+from core.money import usd_text
 from usage.selectors import PriceVersion, UsageEvent
 from usage.services.estimates import Estimate
 
 QUANTITY_MAX: Final = 2**31
 """The same bound as an event's quantities have."""
+
+
+@extend_schema_field({"type": "string", "enum": ["success", "failed", "refunded"]})
+class OutcomeField(serializers.Field[UsageEvent, object, str, UsageEvent]):
+    """What came of a call: how it ended, or that all it charged was given back."""
+
+    def __init__(self) -> None:
+        """Looks at the whole event."""
+        super().__init__(read_only=True, source="*")
+
+    def to_representation(self, value: UsageEvent) -> str:
+        return "refunded" if value.is_refunded else value.status
+
+
+@extend_schema_field({"type": "string", "pattern": r"^\d+\.\d{2,9}$", "example": "0.0025"})
+class NetCostField(serializers.Field[UsageEvent, object, str, UsageEvent]):
+    """What a call charged, less what was given back, in exact dollars: what reports add up."""
+
+    def __init__(self) -> None:
+        """Looks at the whole event."""
+        super().__init__(read_only=True, source="*", help_text="What was charged less what was given back, in exact dollars.")
+
+    def to_representation(self, value: UsageEvent) -> str:
+        return usd_text(value.charged_nanos - value.refunded_nanos)
 
 
 class RecentEventSerializer(serializers.Serializer[UsageEvent]):
@@ -21,8 +47,8 @@ class RecentEventSerializer(serializers.Serializer[UsageEvent]):
     model_name = serializers.CharField(source="model.name")
     api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="", help_text="Empty where the call named no key.")
     total_tokens = serializers.IntegerField()
-    cost_str = UsdTextField(source="charged_nanos", help_text="What was charged, in exact dollars.")
-    status = serializers.ChoiceField(choices=("success", "failed", "refunded"))
+    cost_str = NetCostField()
+    status = OutcomeField()
 
 
 class RecentUsageSerializer(serializers.Serializer[Any]):
@@ -41,7 +67,7 @@ class EventSerializer(serializers.Serializer[UsageEvent]):
     api_key = serializers.CharField(source="api_key.public_id", read_only=True, default=None, allow_null=True)
     api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="")
     model = serializers.CharField(source="model.code")
-    status = serializers.ChoiceField(choices=("success", "failed"))
+    status = serializers.ChoiceField(choices=("success", "failed"), help_text="How the call ended.")
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     cache_read_tokens = serializers.IntegerField()
@@ -59,6 +85,8 @@ class EventSerializer(serializers.Serializer[UsageEvent]):
     charged_nanos = NanosTextField()
     charged_usd = UsdTextField(source="charged_nanos")
     absorbed_nanos = NanosTextField()
+    refunded_nanos = NanosTextField(help_text="What of the charge was given back since.")
+    refunded_usd = UsdTextField(source="refunded_nanos")
     endpoint = serializers.CharField(allow_blank=True)
     metadata = serializers.DictField(allow_null=True)
     occurred_at = InstantField()
