@@ -171,6 +171,8 @@ def test_one_event_is_read_by_the_id_it_was_reported_under(api: Api, caller: Per
         "charged_nanos": "2590000",
         "charged_usd": "0.00259",
         "absorbed_nanos": "0",
+        "refunded_nanos": "0",
+        "refunded_usd": "0.00",
         "endpoint": "/v1/chat/completions",
         "metadata": {"team": "red"},
         "occurred_at": "2026-03-10T11:59:00Z",
