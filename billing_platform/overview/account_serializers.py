@@ -23,8 +23,8 @@ class UsageStatsSerializer(serializers.Serializer[UsageStats]):
         source="calls.by_endpoint",
         help_text="The 100 busiest; `not given` where a call named none, `all others` for the rest.",
     )
-    period_start = InstantField(source="calls.span.since")
-    period_end = InstantField(source="calls.span.until", help_text="Exclusive.")
+    period_start = InstantField(source="calls.coverage.since")
+    period_end = InstantField(source="calls.coverage.until", help_text="Exclusive.")
 
 
 class SubscriptionSerializer(serializers.Serializer[object]):

@@ -6,12 +6,12 @@ from datetime import datetime
 from accounts.selectors import Account, User, zone_at
 from billing_platform.overview.credit import CreditStanding, read_standing
 from core.api.bounds import Bounds
-from usage.selectors import CallStats, Period, find_lifetime, read_call_stats, stats_span
+from usage.selectors import CallStats, Period, find_lifetime, read_call_stats, stats_coverage
 
 
 @dataclass(frozen=True)
 class UsageStats:
-    """What was used in a period of the account's zone, or in the span that was asked for."""
+    """What was used in a period of the account's zone, or from when to when was asked for."""
 
     period: Period
     calls: CallStats
@@ -35,8 +35,8 @@ def read_usage_stats(*, account: Account, period: Period, bounds: Bounds, now: d
 
     Raises InvalidInput: `invalid_range`, `out_of_range` (more than 366 days).
     """
-    span = stats_span(zone=zone_at(account, now), period=period, since=bounds.since, until=bounds.until, now=now)
-    return UsageStats(period, read_call_stats(account_id=account.pk, span=span))
+    coverage = stats_coverage(zone=zone_at(account, now), period=period, since=bounds.since, until=bounds.until, now=now)
+    return UsageStats(period, read_call_stats(account_id=account.pk, coverage=coverage))
 
 
 def read_summary(*, account: Account, person: User, now: datetime) -> AccountSummary:

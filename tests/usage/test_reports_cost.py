@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Account
 from tests import factories
 from tests.spending import price
-from usage.selectors import Grouping, Span, find_lifetime, history_span, read_call_stats, read_days, read_windows
+from usage.selectors import Coverage, Grouping, find_lifetime, history_coverage, read_call_stats, read_days, read_windows
 from usage.services.rebuilding import check_rollups
 
 HOT: Final = ("usage_day", "usage_quarter", "usage_lifetime", "usage_event")
@@ -48,7 +48,7 @@ def reads(read: Callable[[], object]) -> dict[str, tuple[str, float]]:
     """Each hot table that a read touches: how PostgreSQL reaches it, and how many rows it looks at."""
     with CaptureQueriesContext(connection) as queries:
         read()
-    found = {}
+    found: dict[str, tuple[str, float]] = {}
     for query in (each for each in queries if any(table in each["sql"] for table in HOT)):
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query['sql']}")
@@ -79,16 +79,16 @@ def month(account: Account) -> object:
 
 def month_of_stats(account: Account) -> object:
     days = date(2026, 3, 1), date(2026, 3, 10)
-    return read_call_stats(account_id=account.pk, span=Span(NOW - timedelta(days=9), NOW, days))
+    return read_call_stats(account_id=account.pk, coverage=Coverage(NOW - timedelta(days=9), NOW, days))
 
 
 def hour_of_stats(account: Account) -> object:
-    return read_call_stats(account_id=account.pk, span=Span(NOW - timedelta(hours=1), NOW, None))
+    return read_call_stats(account_id=account.pk, coverage=Coverage(NOW - timedelta(hours=1), NOW, None))
 
 
 def history(account: Account, grouping: Grouping, back: timedelta) -> object:
-    span = history_span(zone="UTC", grouping=grouping, since=NOW - back, until=NOW, now=NOW)
-    return read_windows(account_id=account.pk, zone="UTC", span=span)
+    coverage = history_coverage(zone="UTC", grouping=grouping, since=NOW - back, until=NOW, now=NOW)
+    return read_windows(account_id=account.pk, zone="UTC", coverage=coverage)
 
 
 READS: Final[dict[str, tuple[Callable[[Account], object], str, int]]] = {

@@ -13,7 +13,7 @@ from accounts.models import Account
 from core.zones import midnight
 from tests import factories
 from tests.spending import price, report
-from usage.selectors import Grouping, Period, Span, history_span, read_call_stats, read_days, read_windows, stats_span
+from usage.selectors import Coverage, Grouping, Period, history_coverage, read_call_stats, read_days, read_windows, stats_coverage
 from usage.services.rebuilding import check_rollups
 
 COST: Final = 2_500_000
@@ -49,7 +49,7 @@ def call(account: Account, *instants: datetime, now: datetime) -> None:
 
 
 def stats_of(account: Account, zone: str, since: datetime, until: datetime) -> int:
-    return read_call_stats(account_id=account.pk, span=Span(since, until, None)).total
+    return read_call_stats(account_id=account.pk, coverage=Coverage(since, until, None)).total
 
 
 @pytest.mark.django_db
@@ -77,7 +77,11 @@ def test_hours_and_days_of_a_history_add_up_to_the_same(zone: str, day: date, ho
     call(account, *(begin + number * QUARTER for number in range(int(hours * 4))), now=now)
 
     by_hour, by_day = (
-        read_windows(account_id=account.pk, zone=zone, span=history_span(zone=zone, grouping=grouping, since=begin, until=end, now=now))
+        read_windows(
+            account_id=account.pk,
+            zone=zone,
+            coverage=history_coverage(zone=zone, grouping=grouping, since=begin, until=end, now=now),
+        )
         for grouping in (Grouping.HOUR, Grouping.DAY)
     )
 
@@ -116,8 +120,8 @@ def test_after_a_change_of_zone_booked_days_stay_and_new_ones_follow_the_new_zon
     daily = read_days(account_id=account.pk, first=date(2026, 3, 9), last=date(2026, 3, 11)).daily
     # 03:00 UTC on the 10th was the 10th; 03:00 UTC on the 11th is 23:00 on the 10th in New York.
     assert [line.sums.requests for line in daily] == [0, 2, 0]
-    span = stats_span(zone="America/New_York", period=Period.MONTHLY, since=None, until=None, now=after)
-    stats = read_call_stats(account_id=account.pk, span=span)
+    coverage = stats_coverage(zone="America/New_York", period=Period.MONTHLY, since=None, until=None, now=after)
+    stats = read_call_stats(account_id=account.pk, coverage=coverage)
     assert (stats.total, stats.cost_nanos) == (
         2,
         read_days(account_id=account.pk, first=date(2026, 3, 1), last=date(2026, 3, 10)).total.cost_nanos,
@@ -127,7 +131,7 @@ def test_after_a_change_of_zone_booked_days_stay_and_new_ones_follow_the_new_zon
 
 
 class Asked(NamedTuple):
-    """A span as it is asked for, and what is counted: whole days or quarter-hours."""
+    """From when to when is asked for, and what is counted: whole days or quarter-hours."""
 
     zone: str
     period: Period
@@ -161,8 +165,8 @@ def instant(text: str | None) -> datetime | None:
 @pytest.mark.parametrize("asked", SPANS)
 def test_statistics_cover_what_was_asked_to_the_quarter_hour(asked: Asked) -> None:
     now = datetime(2026, 3, 10, 12, 0, 0, 1, tzinfo=UTC)
-    span = stats_span(zone=asked.zone, period=asked.period, since=instant(asked.since), until=instant(asked.until), now=now)
-    assert (span.since, span.until, span.days is not None) == (instant(asked.start), instant(asked.end), asked.whole)
+    coverage = stats_coverage(zone=asked.zone, period=asked.period, since=instant(asked.since), until=instant(asked.until), now=now)
+    assert (coverage.since, coverage.until, coverage.days is not None) == (instant(asked.start), instant(asked.end), asked.whole)
 
 
 @pytest.mark.django_db
@@ -171,8 +175,8 @@ def test_nothing_is_counted_in_an_empty_span() -> None:
     account = customer("UTC", now - DAY)
     call(account, datetime(2026, 3, 10, tzinfo=UTC), now=now)
     edge = datetime(2026, 3, 10, tzinfo=UTC)
-    span = stats_span(zone="UTC", period=Period.DAILY, since=edge, until=edge, now=now)
-    assert read_call_stats(account_id=account.pk, span=span).total == 0
+    coverage = stats_coverage(zone="UTC", period=Period.DAILY, since=edge, until=edge, now=now)
+    assert read_call_stats(account_id=account.pk, coverage=coverage).total == 0
     for grouping in Grouping:
-        empty = history_span(zone="UTC", grouping=grouping, since=edge, until=edge, now=now)
-        assert read_windows(account_id=account.pk, zone="UTC", span=empty) == []
+        empty = history_coverage(zone="UTC", grouping=grouping, since=edge, until=edge, now=now)
+        assert read_windows(account_id=account.pk, zone="UTC", coverage=empty) == []

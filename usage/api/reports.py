@@ -17,7 +17,7 @@ from core.api.views import ApiView, read_query
 from core.errors import InvalidInput
 from core.zones import local_date
 from usage.api.report_serializers import HistoryQuery, HistorySerializer, UserUsageSerializer, read_day
-from usage.selectors import DAYS_MAX, Grouping, history_span, read_days, read_windows
+from usage.selectors import DAYS_MAX, Grouping, history_coverage, read_days, read_windows
 
 _RANGE: Final = [
     OpenApiParameter("start_date", OpenApiTypes.DATE, description="The first day; the first of `end_date`'s month where it is left out."),
@@ -64,14 +64,14 @@ class GatewayHistoryView(ApiView):
         account = account_of(request, scope=Scope.USAGE_READ, named=account_id, path=True)
         asked, now = read_query(HistoryQuery, request), clock.now()
         zone = zone_at(account, now)
-        span = history_span(
+        coverage = history_coverage(
             zone=zone,
             grouping=Grouping(asked["value_grouping_window"]),
             since=asked.get("start_time"),
             until=asked.get("end_time"),
             now=now,
         )
-        return self.success(HistorySerializer({"history": read_windows(account_id=account.pk, zone=zone, span=span)}).data)
+        return self.success(HistorySerializer({"history": read_windows(account_id=account.pk, zone=zone, coverage=coverage)}).data)
 
 
 def _read_days_asked(request: Request, *, today: date) -> tuple[date, date]:

@@ -1,5 +1,6 @@
 """Reads of usage: events one by one, and reports from the roll-ups."""
 
+from usage.selectors.coverage import DAYS_MAX, Coverage, Grouping, Period, history_coverage, stats_coverage
 from usage.selectors.events import (
     EVENT_ID_COLLATION,
     Position,
@@ -23,12 +24,12 @@ from usage.selectors.reports import (
     read_days,
     read_windows,
 )
-from usage.selectors.spans import DAYS_MAX, Grouping, Period, Span, history_span, stats_span
 
 __all__ = (
     "DAYS_MAX",
     "EVENT_ID_COLLATION",
     "CallStats",
+    "Coverage",
     "DayLine",
     "DaysReport",
     "Grouping",
@@ -37,18 +38,17 @@ __all__ = (
     "Position",
     "PriceVersion",
     "RecentEvents",
-    "Span",
     "Sums",
     "UsageEvent",
     "Window",
     "find_lifetime",
     "get_event",
-    "history_span",
+    "history_coverage",
     "list_recent_events",
     "model_codes_of_events",
     "prices_in_force",
     "read_call_stats",
     "read_days",
     "read_windows",
-    "stats_span",
+    "stats_coverage",
 )

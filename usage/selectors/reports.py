@@ -17,7 +17,7 @@ from django.db.models import QuerySet, Sum
 from core.api.times import iso_z
 from core.zones import midnight
 from usage.models import EventStatus, UsageDay, UsageQuarter
-from usage.selectors.spans import Span, hours_of
+from usage.selectors.coverage import Coverage, hours_of
 
 _DAYS_SQL: Final = (Path(__file__).resolve().parents[1] / "sql" / "report_days.sql").read_text()
 _DAY: Final = timedelta(days=1)
@@ -81,11 +81,11 @@ class DaysReport:
 @dataclass(frozen=True)
 class CallStats:
     """
-    How calls of a span ended. `successful` + `failed` = `total`: a call that was refunded whole has succeeded, since roll-ups do not tell
-    how it had ended.
+    How the calls of some time ended. `successful` + `failed` = `total`: a call that was refunded whole counts as successful, since
+    roll-ups do not tell how it had ended.
     """
 
-    span: Span
+    coverage: Coverage
     total: int
     successful: int
     failed: int
@@ -114,9 +114,9 @@ def read_days(*, account_id: int, first: date, last: date) -> DaysReport:
     return DaysReport(first, last, sum(used.values(), Sums()), [DayLine(day, used.get(day, Sums())) for day in days], models)
 
 
-def read_call_stats(*, account_id: int, span: Span) -> CallStats:
-    """How the account's calls of a span ended, and where they went: by its days where it is made of whole ones, else by its quarters."""
-    rollup = _days(account_id, span.days) if span.days is not None else _quarters(account_id, span)
+def read_call_stats(*, account_id: int, coverage: Coverage) -> CallStats:
+    """How the account's calls of that time ended, and where they went: by days where it is made of whole ones, else by quarters."""
+    rollup = _days(account_id, coverage.days) if coverage.days is not None else _quarters(account_id, coverage)
     # Ordered by nothing: what a default order names would be grouped by.
     rows = [
         (endpoint, status, int(events), int(cost))
@@ -127,16 +127,16 @@ def read_call_stats(*, account_id: int, span: Span) -> CallStats:
     counts: dict[str, int] = {}
     for endpoint, _, events, _ in rows:
         counts[endpoint] = counts.get(endpoint, 0) + events
-    return CallStats(span, total, total - failed, failed, sum(cost for *_, cost in rows), _busiest(counts))
+    return CallStats(coverage, total, total - failed, failed, sum(cost for *_, cost in rows), _busiest(counts))
 
 
-def read_windows(*, account_id: int, zone: str, span: Span) -> list[Window]:
+def read_windows(*, account_id: int, zone: str, coverage: Coverage) -> list[Window]:
     """
-    What the account spent, by local day where the span is made of days, else by hour of its clock; the oldest first.
+    What the account spent, by local day where the time is made of days, else by hour of its clock; the oldest first.
 
     Windows without a call are left out.
     """
-    return _day_windows(account_id, zone, span.days) if span.days is not None else _hour_windows(account_id, zone, span)
+    return _day_windows(account_id, zone, coverage.days) if coverage.days is not None else _hour_windows(account_id, zone, coverage)
 
 
 def _day_windows(account_id: int, zone: str, days: tuple[date, date]) -> list[Window]:
@@ -144,11 +144,11 @@ def _day_windows(account_id: int, zone: str, days: tuple[date, date]) -> list[Wi
     return [Window(f"day-{day}", midnight(zone, day), midnight(zone, day + _DAY), int(cost)) for day, cost in spent]
 
 
-def _hour_windows(account_id: int, zone: str, span: Span) -> list[Window]:
-    hours = list(hours_of(zone, span))
+def _hour_windows(account_id: int, zone: str, coverage: Coverage) -> list[Window]:
+    hours = list(hours_of(zone, coverage))
     starts = [start for start, _ in hours]
     spent: dict[int, int] = {}
-    for starts_at, cost in _quarters(account_id, span).order_by("starts_at").values_list("starts_at").annotate(Sum("cost_nanos")):
+    for starts_at, cost in _quarters(account_id, coverage).order_by("starts_at").values_list("starts_at").annotate(Sum("cost_nanos")):
         place = bisect_right(starts, starts_at) - 1
         spent[place] = spent.get(place, 0) + int(cost)
     return [Window(f"hour-{iso_z(hours[place][0])}", *hours[place], cost) for place, cost in spent.items()]
@@ -159,8 +159,8 @@ def _days(account_id: int, days: tuple[date, date]) -> QuerySet[UsageDay]:
     return UsageDay.objects.filter(account_id=account_id, day__gte=first, day__lte=last)
 
 
-def _quarters(account_id: int, span: Span) -> QuerySet[UsageQuarter]:
-    return UsageQuarter.objects.filter(account_id=account_id, starts_at__gte=span.since, starts_at__lt=span.until)
+def _quarters(account_id: int, coverage: Coverage) -> QuerySet[UsageQuarter]:
+    return UsageQuarter.objects.filter(account_id=account_id, starts_at__gte=coverage.since, starts_at__lt=coverage.until)
 
 
 def _busiest(counts: dict[str, int]) -> dict[str, int]:

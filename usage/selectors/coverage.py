@@ -41,11 +41,11 @@ class Grouping(StrEnum):
 
 
 @dataclass(frozen=True)
-class Span:
+class Coverage:
     """
     From `since` on and before `until`. `days`: the first and the last local day, where it is made of whole ones.
 
-    A span that is open at its end (up to now) counts as one of whole days: nothing lies between now and midnight.
+    One that is open at its end (up to now) counts as made of whole days: nothing lies between now and midnight.
     """
 
     since: datetime
@@ -53,7 +53,7 @@ class Span:
     days: tuple[date, date] | None
 
 
-def stats_span(*, zone: str, period: Period, since: datetime | None, until: datetime | None, now: datetime) -> Span:
+def stats_coverage(*, zone: str, period: Period, since: datetime | None, until: datetime | None, now: datetime) -> Coverage:
     """
     What statistics cover: from the beginning of the day, month or year in `zone` up to now, unless said otherwise.
 
@@ -65,10 +65,10 @@ def stats_span(*, zone: str, period: Period, since: datetime | None, until: date
     days = None
     if _is_midnight(zone, begin) and (until is None or _is_midnight(zone, end)):
         days = local_date(zone, begin), local_date(zone, end - _TICK)
-    return Span(_quarter_before(begin), _quarter_after(end), days)
+    return Coverage(_quarter_before(begin), _quarter_after(end), days)
 
 
-def history_span(*, zone: str, grouping: Grouping, since: datetime | None, until: datetime | None, now: datetime) -> Span:
+def history_coverage(*, zone: str, grouping: Grouping, since: datetime | None, until: datetime | None, now: datetime) -> Coverage:
     """
     What a history covers: this month of `zone` up to now, unless said otherwise, widened to whole windows.
 
@@ -78,19 +78,19 @@ def history_span(*, zone: str, grouping: Grouping, since: datetime | None, until
     end = until if until is not None else now
     _check(zone, begin, end, days_max=DAYS_MAX if grouping is Grouping.DAY else HOURS_MAX_DAYS, names=("start_time", "end_time"))
     if grouping is Grouping.HOUR:
-        return Span(_hour_before(zone, begin), _hour_after(zone, end), None)
+        return Coverage(_hour_before(zone, begin), _hour_after(zone, end), None)
     first, last = local_date(zone, begin), local_date(zone, end - _TICK)
-    return Span(midnight(zone, first), midnight(zone, last + _DAY), (first, last))
+    return Coverage(midnight(zone, first), midnight(zone, last + _DAY), (first, last))
 
 
-def hours_of(zone: str, span: Span) -> Iterator[tuple[datetime, datetime]]:
+def hours_of(zone: str, coverage: Coverage) -> Iterator[tuple[datetime, datetime]]:
     """
-    The hours of the account's clock in a span, each from one full hour to the next.
+    The hours of the account's clock in that time, each from one full hour to the next.
 
     One that a change of the clock cuts by half an hour is told with the hour beside it, and lasts an hour and a half.
     """
-    start = span.since
-    while start < span.until:
+    start = coverage.since
+    while start < coverage.until:
         end = _hour_after(zone, start + _TICK)
         yield start, end
         start = end
