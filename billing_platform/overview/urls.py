@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from billing_platform.overview.account_views import AccountSummaryView, AccountUsageView
 from billing_platform.overview.views import (
     CreditBalanceView,
     CreditLedgerView,
@@ -15,6 +16,8 @@ register_converters()
 urlpatterns = [
     path("auth/account/credits", CreditBalanceView.as_view(), name="account-credits"),
     path("auth/account/ledger", CreditLedgerView.as_view(), name="account-ledger"),
+    path("auth/account/summary", AccountSummaryView.as_view(), name="account-summary"),
+    path("auth/account/usage", AccountUsageView.as_view(), name="account-usage"),
     path("credits/transactions", TransactionsView.as_view(), name="billing-transactions"),
 ]
 

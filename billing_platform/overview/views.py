@@ -47,7 +47,7 @@ class CreditBalanceView(ApiView):
         """The balance in dollars: what there is, what is held, what can be spent; whether it refills itself."""
         account = account_of(request, scope=Scope.BILLING_READ)
         standing = read_standing(account_id=account.pk, now=clock.now())
-        return self.success(CreditBalanceSerializer(standing, context=_asker(request, account)).data)
+        return self.success(CreditBalanceSerializer(standing, context=asker(request, account)).data)
 
 
 class CreditLedgerView(ApiView):
@@ -72,7 +72,7 @@ class CreditLedgerView(ApiView):
             entry_type=entry_type,
             bounds=bounds,
         )
-        return self.success(CreditLedgerSerializer(page, context=_asker(request, account)).data)
+        return self.success(CreditLedgerSerializer(page, context=asker(request, account)).data)
 
 
 class TransactionsView(ApiView):
@@ -118,7 +118,7 @@ def _filters(request: Request, account: Account) -> tuple[EntryType | None, Boun
     return EntryType(word) if word else None, read_bounds(request.query_params, zone=zone_at(account, clock.now()))
 
 
-def _asker(request: Request, account: Account) -> dict[str, int]:
+def asker(request: Request, account: Account) -> dict[str, int]:
     """The person who asks, or the owner of the account whose key does, for the serializers."""
     user_id = caller_of(request).user_id
     return {"user_id": owner_of(account.pk).pk if user_id is None else user_id}

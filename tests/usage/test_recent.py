@@ -1,17 +1,24 @@
 """The newest calls: a keyset walk over the primary key, stable while rows arrive."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from core import clock
 from core.errors import NotFound
+from tests import actors
 from tests.actors import Person
+from tests.conftest import Api
 from tests.spending import GPT_4O, price, report
+from tests.threads import at_once, failures
 from usage.selectors import (
     Position,
+    UsageEvent,
     find_lifetime,
     get_event,
     list_recent_events,
@@ -19,7 +26,9 @@ from usage.selectors import (
     prices_in_force,
 )
 from usage.services.counting import count_account
+from usage.services.rebuilding import check_rollups
 
+RECENT = "/api-account/user/usage/recent"
 START = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
@@ -67,6 +76,39 @@ def test_a_walk_while_calls_arrive_shows_what_was_there_exactly_once(caller: Per
 
     seen = walk(caller.account.pk, 3, arrive)
     assert sorted(seen) == sorted(there)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_walk_while_ten_thousand_calls_arrive_shows_what_was_there_exactly_once(api: Api) -> None:
+    price(since=clock.now() - timedelta(days=1))
+    caller = actors.make_person("walker")
+    there = [f"old-{number}" for number in range(400)]
+    for first in range(0, len(there), 100):
+        report(caller.account, *there[first : first + 100])
+    arrived = threading.Barrier(5)
+    seen_meanwhile: list[int] = []
+
+    def arrive(thread: int) -> None:
+        arrived.wait(timeout=30)
+        for batch in range(25):
+            report(caller.account, *(f"new-{thread}-{batch}-{number}" for number in range(100)))
+
+    def look() -> list[str]:
+        page = api.get(f"{RECENT}?limit=7", caller).json()
+        arrived.wait(timeout=30)
+        seen = [item["id"] for item in page["items"]]
+        while page["has_more"]:
+            page = api.get(f"{RECENT}?limit=7&cursor={page['next_cursor']}", caller).json()
+            seen += [item["id"] for item in page["items"]]
+            seen_meanwhile.append(UsageEvent.objects.filter(account=caller.account).count())
+        return seen
+
+    (seen, *rest) = at_once(look, *(partial(arrive, thread) for thread in range(4)))
+    assert failures([seen, *rest]) == []
+    assert seen == there[300:][::-1] + there[200:300][::-1] + there[100:200][::-1] + there[:100][::-1]
+    assert len(set(seen_meanwhile)) > 5
+    assert UsageEvent.objects.filter(account=caller.account).count() == 10_400
+    assert check_rollups(now=clock.now()).accounts == []
 
 
 def test_the_last_page_says_so_also_when_it_is_full(caller: Person) -> None:

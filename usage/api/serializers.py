@@ -2,9 +2,11 @@
 
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.money_fields import InstantField, NanosTextField, UsdTextField
+from core.money import usd_text
 from usage.selectors import PriceVersion, UsageEvent
 from usage.services.estimates import Estimate
 
@@ -12,6 +14,18 @@ QUANTITY_MAX: Final = 2**31
 """The same bound as an event's quantities have."""
 
 EVENT_STATUSES: Final = ("success", "failed", "refunded")
+
+
+@extend_schema_field({"type": "string", "pattern": r"^\d+\.\d{2,9}$", "example": "0.0025"})
+class NetCostField(serializers.Field[UsageEvent, object, str, UsageEvent]):
+    """What a call charged, less what was given back, in exact dollars: what reports add up."""
+
+    def __init__(self) -> None:
+        """Looks at the whole event."""
+        super().__init__(read_only=True, source="*", help_text="What was charged less what was given back, in exact dollars.")
+
+    def to_representation(self, value: UsageEvent) -> str:
+        return usd_text(value.charged_nanos - value.refunded_nanos)
 
 
 class RecentEventSerializer(serializers.Serializer[UsageEvent]):
@@ -23,7 +37,7 @@ class RecentEventSerializer(serializers.Serializer[UsageEvent]):
     model_name = serializers.CharField(source="model.name")
     api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="", help_text="Empty where the call named no key.")
     total_tokens = serializers.IntegerField()
-    cost_str = UsdTextField(source="charged_nanos", help_text="What was charged, in exact dollars.")
+    cost_str = NetCostField()
     status = serializers.ChoiceField(source="counted_status", choices=EVENT_STATUSES)
 
 

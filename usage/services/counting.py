@@ -24,7 +24,7 @@ _COUNT: Final = (_SQL / "count_uncounted.sql").read_text()
 
 
 def count_account(account_id: int) -> None:
-    """Bring one account's roll-ups up to what is booked now. One look-up where nothing waits."""
+    """Bring one account's roll-ups up to what is booked now, before they are read. One look-up where nothing waits."""
     if UncountedBlock.objects.filter(account_id=account_id).exists():
         count_accounts([account_id])
 
@@ -38,12 +38,18 @@ def count_accounts(account_ids: list[int]) -> int:
     counted, some = 0, 1
     while some:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_WELCOME, {"accounts": account_ids})
-            cursor.execute(_LOCK, {"accounts": account_ids})
+            lock_counts(account_ids)
             cursor.execute(_COUNT, {"accounts": account_ids, "events_max": EVENTS_AT_ONCE})
             (some,) = cursor.fetchone()
         counted += some
     return counted
+
+
+def lock_counts(account_ids: list[int]) -> None:
+    """Let nobody else count these accounts, or move their counts, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WELCOME, {"accounts": account_ids})
+        cursor.execute(_LOCK, {"accounts": account_ids})
 
 
 def count_waiting(*, has_time: HasTime) -> int:

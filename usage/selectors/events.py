@@ -1,4 +1,4 @@
-"""Reads of usage: the newest events, one event, lifetime counts, prices in force."""
+"""Single reads: the newest events, one event, lifetime counts, prices in force."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
