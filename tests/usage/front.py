@@ -67,7 +67,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return None
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes = b'{"code":"made_up"}') -> None:
-        self.send_response(status)
+        self.send_response_only(status)  # Without a Date of its own.
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()

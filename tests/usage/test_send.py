@@ -125,7 +125,7 @@ def test_killed_in_the_middle_it_goes_on_and_charges_once(front: Front, gateway_
 def test_refusals_that_pass_and_broken_lines_are_tried_again(front: Front, gateway_key: IssuedKey, cast: Cast, log: Path) -> None:
     front.script = [
         (429, {"Retry-After": "0"}),
-        (503, {}),
+        (503, {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT", "Date": "Fri, 01 Jan 2100 00:00:00 GMT"}),
         acts.HANG_UP,
         acts.PASS,
         acts.HANG_UP_AFTER,

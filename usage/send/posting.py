@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -95,11 +95,11 @@ class Platform:
             connection = self._connected()
             connection.request("POST", self._path, body, self._headers)
             response = connection.getresponse()
-            status, content, wait = response.status, response.read(), response.headers.get("Retry-After")
+            status, content, wait = response.status, response.read(), _wait_asked(response.headers)
         except (OSError, http.client.HTTPException) as error:
             raise _Again(f"no answer ({type(error).__name__}: {error})"[:200]) from error
         if status == _TOO_MANY or status >= _SERVER_ERRORS:
-            raise _Again(f"the platform answered {status} {_code_in(content)}".strip(), _seconds_of(wait))
+            raise _Again(f"the platform answered {status} {_code_in(content)}".strip(), wait)
         if status != _OK:
             raise GaveUp(f"the platform answered {status} {_code_in(content)}".strip())
         try:
@@ -148,17 +148,15 @@ def _code_in(content: bytes) -> str:
         return ""
 
 
-def _seconds_of(retry_after: str | None) -> float | None:
-    """Retry-After is seconds or a date."""
-    if retry_after is None:
-        return None
+def _wait_asked(headers: Message) -> float | None:
+    """Retry-After in seconds. Where it is a date, it is measured by the server's own clock."""
+    asked = headers.get("Retry-After", "").strip()
     try:
-        seconds = float(retry_after) if retry_after.strip().isdigit() else _until(retry_after)
+        seconds = float(asked) if asked.isdigit() else _instant(asked) - _instant(headers.get("Date", ""))
     except (ValueError, TypeError):
         return None
     return min(RETRY_AFTER_MAX_SECONDS, max(0.0, seconds))
 
 
-def _until(date: str) -> float:
-    at = parsedate_to_datetime(date)
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(tz=UTC)).total_seconds()
+def _instant(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp()
