@@ -124,11 +124,19 @@ class Side:
         """Status, milliseconds, bytes."""
         asker = self.asker
         headers = {"Cookie": f"sessionid={asker.session}"} if endpoint.is_admin else {"Authorization": f"Bearer {asker.key}"}
-        started = time.perf_counter()
-        web.request("GET", self.place.path(endpoint.path), headers=headers)
-        answer = web.getresponse()
-        body = answer.read()
-        return answer.status, (time.perf_counter() - started) * 1000, len(body)
+        try:
+            return _timed(web, self.place.path(endpoint.path), headers)
+        except (ConnectionError, http.client.CannotSendRequest):
+            web.close()  # The other side took longer than a server keeps an idle connection.
+            return _timed(web, self.place.path(endpoint.path), headers)
+
+
+def _timed(web: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[int, float, int]:
+    started = time.perf_counter()
+    web.request("GET", path, headers=headers)
+    answer = web.getresponse()
+    body = answer.read()
+    return answer.status, (time.perf_counter() - started) * 1000, len(body)
 
 
 @dataclass(frozen=True)

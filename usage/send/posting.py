@@ -92,10 +92,7 @@ class Platform:
 
     def _try(self, body: bytes) -> Answer:
         try:
-            connection = self._connected()
-            connection.request("POST", self._path, body, self._headers)
-            response = connection.getresponse()
-            status, content, wait = response.status, response.read(), _wait_asked(response.headers)
+            status, content, wait = self._ask(body)
         except (OSError, http.client.HTTPException) as error:
             raise _Again(f"no answer ({type(error).__name__}: {error})"[:200]) from error
         if status == _TOO_MANY or status >= _SERVER_ERRORS:
@@ -107,6 +104,17 @@ class Platform:
         except msgspec.MsgspecError as error:
             raise GaveUp("the answer is not that of the platform; look at --url") from error
 
+    def _ask(self, body: bytes) -> tuple[int, bytes, float | None]:
+        """Status, body, and how long to wait. A server hangs up on an idle connection: that is no reason to wait for another."""
+        was_used, connection = self._connection is not None, self._connected()
+        try:
+            return _asked(connection, self._path, body, self._headers)
+        except ConnectionError:
+            if not was_used:
+                raise
+            self.close()
+            return _asked(self._connected(), self._path, body, self._headers)
+
     def _connected(self) -> http.client.HTTPConnection:
         if self._connection is None:
             kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
@@ -116,6 +124,12 @@ class Platform:
     def _wait(self, tried: int) -> float:
         """Twice as long each time, and never all senders at once."""
         return min(WAIT_MAX_SECONDS, self._patience.backoff * float(2**tried)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+
+
+def _asked(connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, float | None]:
+    connection.request("POST", path, body, headers)
+    response = connection.getresponse()
+    return response.status, response.read(), _wait_asked(response.headers)
 
 
 def events_path(url: SplitResult) -> str:
