@@ -40,14 +40,15 @@ def worked(web: int) -> Worked:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
         sessions = [pid for (pid,) in cursor.fetchall()]
-    return Worked(_seconds([web, *_children(web)]), _seconds(sessions), time.process_time())
+    return Worked(_seconds([web, *children(web)]), _seconds(sessions), time.process_time())
 
 
 def _gained(before: dict[int, float], after: dict[int, float]) -> float:
     return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that this one has started: a web server's workers."""
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
 

@@ -7,14 +7,22 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from launcher.product import WEB
 
 PRODUCT: Final = "billing_platform.wsgi:application"
+_UNLIMITED: Final = "1000000/min"
+_SETTINGS: Final = {
+    "LOCAL_HTTP": "1",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "LOG_LEVEL": "WARNING",
+    "THROTTLE_WRITE": _UNLIMITED,
+    "THROTTLE_STATEMENT": _UNLIMITED,
+}
 FLOOR: Final = "benchmarks.floor_web:application"
 
 
@@ -41,13 +49,18 @@ def running_servers() -> Iterator[Servers]:
         yield Servers(product, floor)
 
 
+def running_product(**given: str) -> AbstractContextManager[Web]:
+    """The product's alone, with these settings over its own."""
+    return _running(PRODUCT, given)
+
+
 @contextmanager
-def _running(application: str) -> Iterator[Web]:
+def _running(application: str, given: Mapping[str, str] | None = None) -> Iterator[Web]:
     """A web server as the launcher and compose start it, of this application."""
     port = _free_port()
     command = [application if part == PRODUCT else part for part in WEB[1:]]
-    environment = os.environ | {"LOCAL_HTTP": "1", "ALLOWED_HOSTS": "127.0.0.1", "LOG_LEVEL": "WARNING", "THROTTLE_WRITE": "1000000/min"}
-    web = subprocess.Popen([sys.executable, *command, "--bind", f"127.0.0.1:{port}", "--log-level", "warning"], env=environment)
+    command = [sys.executable, *command, "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
+    web = subprocess.Popen(command, env={**os.environ, **_SETTINGS, **(given or {})})
     try:
         _wait_until_ready(f"http://127.0.0.1:{port}/healthz", web)
         yield Web(port, web.pid)

@@ -27,7 +27,7 @@ _TABLES: Final[dict[str, dict[str, str]]] = {
     "ledger_entry": {"source_key": "CASE WHEN t.source_key IS NOT NULL THEN 'grant:' || m.grant_id || ':effective' END"},
     "allocation": {"grant_id": "m.grant_id"},
     "hold": {},
-    "usage_event": {"id": "nextval('usage_event_block') * 8192"},
+    "usage_event": {"id": "nextval('usage_event_block') * 8192 + t.id % 8192"},
     "usage_day": {},
     "usage_quarter": {},
     "usage_lifetime": {},
@@ -40,22 +40,29 @@ def stamp(world: World, servers: Servers, *, entries: int) -> int:
     accounts = entries // ENTRIES_EACH
     patterns = world.more_accounts(PATTERNS)
     _spend(world, servers, patterns)
-    copies = Account.objects.bulk_create([Account(name="copy") for _ in range(accounts - PATTERNS)])
+    copy_accounts(patterns, accounts - PATTERNS)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute("SELECT count(*) FROM ledger_entry")
+        (total,) = cursor.fetchone()
+    return int(total)
+
+
+def copy_accounts(patterns: list[tuple[int, str]], many: int) -> list[int]:
+    """So many new accounts with the rows of these, in turn; their ids. A pattern has one grant."""
+    copies = [account.pk for account in Account.objects.bulk_create([Account(name="copy") for _ in range(many)])]
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE stamp (pattern bigint, copy bigint, grant_id bigint)")
         with cursor.copy("COPY stamp (pattern, copy) FROM STDIN") as lines:
             for number, copy in enumerate(copies):
-                lines.write_row((patterns[number % PATTERNS][0], copy.pk))
+                lines.write_row((patterns[number % len(patterns)][0], copy))
         cursor.execute("ANALYZE stamp")
         for table, instead in _TABLES.items():
             cursor.execute(_copying(table, instead))
             if table == "credit_grant":
                 cursor.execute("UPDATE stamp SET grant_id = g.id FROM credit_grant g WHERE g.account_id = copy")
         cursor.execute("DROP TABLE stamp")
-        cursor.execute("ANALYZE")
-        cursor.execute("SELECT count(*) FROM ledger_entry")
-        (total,) = cursor.fetchone()
-    return int(total)
+    return copies
 
 
 def _copying(table: str, instead: dict[str, str]) -> str:

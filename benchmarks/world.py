@@ -45,7 +45,8 @@ class World:
         _make_floor_tables()
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # As autovacuum does within a minute of such a load.
-        key = issue_platform_key(name="bench", scopes=[Scope.USAGE_WRITE], actor_id=None, reason="benchmark", now=now)
+        scopes = [Scope.USAGE_WRITE, Scope.USAGE_READ, Scope.BILLING_READ]
+        key = issue_platform_key(name="bench", scopes=scopes, actor_id=None, reason="benchmark", now=now)
         version = PriceVersion.objects.order_by("id")[0]
         codes = list(AiModel.objects.order_by("id").values_list("code", flat=True)[:8])
         return cls(
@@ -58,27 +59,17 @@ class World:
 
     def more_accounts(self, many: int) -> list[tuple[int, str]]:
         """New ones with credits, beside `accounts`."""
-        made = Account.objects.bulk_create([Account(name=f"bench extra {number}") for number in range(many)])
-        _give_credits([account.pk for account in made], clock.now())
-        return [(account.pk, account.public_id) for account in made]
+        return make_accounts(many, now=clock.now())
 
     def body(self, accounts: list[tuple[int, str]], events: int) -> bytes:
         """A request's body: that many new events over these accounts."""
-        now, chosen = clock.now().isoformat(), random.choices(accounts, k=events)
-        return f"[{','.join(self._event(public_id, now) for _, public_id in chosen)}]".encode()
+        return events_body(accounts, self.models, self.numbers, events, now=clock.now())
 
     def floor_batch(self, accounts: int, events: int) -> tuple[str, str]:
         """The same as COPY lines for the floor's two tables."""
         now, chosen = clock.now().isoformat(), random.choices(self.accounts[:accounts], k=events)
         rows = [self._floor_row(account_id, now) for account_id, _ in chosen]
         return "".join(event for event, _ in rows), "".join(entry for _, entry in rows)
-
-    def _event(self, account: str, occurred_at: str) -> str:
-        return (
-            f'{{"event_id":"req_{next(self.numbers):028x}","account":"{account}","model":"{random.choice(self.models)}",'
-            f'"input_tokens":{random.randrange(6_000)},"output_tokens":{random.randrange(900)},"cache_read_tokens":{random.randrange(2_000)},'
-            f'"occurred_at":"{occurred_at}","endpoint":"/v1/chat/completions"}}'
-        )
 
     def _floor_row(self, account: int, now: str) -> tuple[str, str]:
         number, cost = next(self.numbers), random.randrange(10**7)
@@ -112,6 +103,27 @@ class World:
         return _line(_EVENT_COLUMNS, values), _line(_ENTRY_COLUMNS, values)
 
 
+def make_accounts(many: int, *, now: datetime, usd: int = _GRANT_USD) -> list[tuple[int, str]]:
+    """New accounts with a grant each, by internal and public id."""
+    made = Account.objects.bulk_create([Account(name=f"bench extra {number}") for number in range(many)])
+    _give_credits([account.pk for account in made], now, usd)
+    return [(account.pk, account.public_id) for account in made]
+
+
+def events_body(accounts: list[tuple[int, str]], models: list[str], numbers: Iterator[int], events: int, *, now: datetime) -> bytes:
+    """The body of a request with that many events over these accounts and models, all at one instant."""
+    chosen = random.choices(accounts, k=events)
+    return f"[{','.join(_event(account, random.choice(models), next(numbers), now.isoformat()) for _, account in chosen)}]".encode()
+
+
+def _event(account: str, model: str, number: int, occurred_at: str) -> str:
+    return (
+        f'{{"event_id":"req_{number:028x}","account":"{account}","model":"{model}",'
+        f'"input_tokens":{random.randrange(6_000)},"output_tokens":{random.randrange(900)},"cache_read_tokens":{random.randrange(2_000)},'
+        f'"occurred_at":"{occurred_at}","endpoint":"/v1/chat/completions"}}'
+    )
+
+
 _EVENT_COLUMNS: Final[list[str]] = []
 _ENTRY_COLUMNS: Final[list[str]] = []
 _NULLABLE: Final = {"api_key_id", "metadata", "source_key", "reverses", "actor_id", "hold", "flag", "multiplier_id", "provider_cost_nanos"}
@@ -121,9 +133,9 @@ def _line(columns: list[str], values: dict[str, object]) -> str:
     return "\t".join("\\N" if column in _NULLABLE else str(values.get(column, 100)) for column in columns) + "\n"
 
 
-def _give_credits(account_ids: list[int], now: datetime) -> None:
+def _give_credits(account_ids: list[int], now: datetime, usd: int = _GRANT_USD) -> None:
     """A grant each, through the posting door, all accounts at once."""
-    amount = _GRANT_USD * NANOS_PER_USD
+    amount = usd * NANOS_PER_USD
     with transaction.atomic():
         make_wallets(account_ids, now=now)
         books = list(open_books(account_ids, now=now).values())

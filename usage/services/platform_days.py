@@ -31,7 +31,8 @@ def fold_platform_usage(*, now: datetime, has_time: HasTime) -> int:
     """
     Fold every account whose lifetime counts more than its folded days into them; returns how many accounts.
 
-    What is booked is counted first. Days are replaced and never added to, so a run that is repeated, or killed half-way, counts nothing twice. Those since the last run
+    What is booked is counted first. Days are replaced and never added to, so a run that is repeated, or killed half-way, counts nothing
+    twice. Those since the last run
     are counted anew first; where the sums are then not those of the lifetime (a late event, a refund of old usage), all of the account's.
     Somebody else who folds meanwhile: 0.
     """

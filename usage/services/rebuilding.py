@@ -1,9 +1,9 @@
 """
 Roll-ups counted anew from the events: what they have kept that is not so is told, and mended where that is asked for.
 
-Accounts whose roll-ups agree are only read. One that differs is counted again under its wallet's lock, so that nothing new comes, and
-its lifetime row's, under which alone roll-ups change, and mended in that very transaction: no call that arrives meanwhile is lost or counted twice, and a run that is killed
-leaves whole accounts.
+Accounts whose roll-ups agree are only read. One that differs is counted again under its wallet's lock, so that nothing new comes,
+and its lifetime row's, under which alone roll-ups change, and mended in that very transaction: no call that arrives meanwhile is lost
+or counted twice, and a run that is killed leaves whole accounts.
 """
 
 from collections.abc import Callable, Iterable
