@@ -5,6 +5,7 @@ from django.urls import path
 from billing_platform.overview.views import (
     CreditBalanceView,
     CreditLedgerView,
+    ExplainView,
     GatewayCreditBalanceView,
     TransactionsView,
 )
@@ -15,6 +16,7 @@ register_converters()
 urlpatterns = [
     path("auth/account/credits", CreditBalanceView.as_view(), name="account-credits"),
     path("auth/account/ledger", CreditLedgerView.as_view(), name="account-ledger"),
+    path("v1/ledger/<int:entry_id>/explain", ExplainView.as_view(), name="ledger-explain"),
     path("credits/transactions", TransactionsView.as_view(), name="billing-transactions"),
 ]
 

@@ -1,6 +1,7 @@
 """Usage in the admin: models and their prices, events, roll-ups."""
 
 from usage.admin.events import UsageEventAdmin
+from usage.admin.explaining import why_card
 from usage.admin.prices import AiModelAdmin, PriceVersionAdmin
 from usage.admin.rollups import UsageDayAdmin, UsageLifetimeAdmin, UsageQuarterAdmin
 
@@ -11,4 +12,5 @@ __all__ = (
     "UsageEventAdmin",
     "UsageLifetimeAdmin",
     "UsageQuarterAdmin",
+    "why_card",
 )
