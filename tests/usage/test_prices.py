@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from core import clock
 from core.errors import InvalidInput, NotFound
 from core.models import AuditRecord
+from tests import factories
 from tests.spending import GPT_4O, OPERATOR, price
 from usage.errors import PriceNotDraft, StalePriceBook, UnknownModel, UnpricedModel
 from usage.models import AiModel, PriceVersion
@@ -93,7 +94,7 @@ def test_activation_is_audited_with_its_reason() -> None:
 )
 def test_an_active_price_is_never_rewritten_even_by_raw_sql(sql: str) -> None:
     version = price(since=NOW - DAY)
-    with pytest.raises(DatabaseError, match="what is recorded stays"), transaction.atomic(), connection.cursor() as cursor:
+    with pytest.raises(DatabaseError, match="what is in force stays"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, [version.pk])
     kept = PriceVersion.objects.get(pk=version.pk)
     assert (kept.input_nanos_per_million, kept.activated_at) == (version.input_nanos_per_million, version.activated_at)
@@ -120,7 +121,7 @@ def test_the_price_in_force_is_the_last_that_took_effect() -> None:
 
 def test_an_estimate_is_what_the_call_would_cost() -> None:
     version = price(since=NOW - DAY)
-    estimate = estimate_cost(model="gpt-4o", used=Quantities(1_000, 500, 200), now=NOW)
+    estimate = estimate_cost(account=factories.make_account(), model="gpt-4o", used=Quantities(1_000, 500, 200), now=NOW)
     assert (estimate.price_version, estimate.cost_nanos) == (version.pk, 2_500_000 + 5_000_000 + 250_000)
 
 
