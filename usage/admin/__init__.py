@@ -1,11 +1,13 @@
 """Usage in the admin: models and their prices, events, roll-ups."""
 
 from usage.admin.events import UsageEventAdmin
+from usage.admin.multipliers import PriceMultiplierAdmin
 from usage.admin.prices import AiModelAdmin, PriceVersionAdmin
 from usage.admin.rollups import UsageDayAdmin, UsageLifetimeAdmin, UsageQuarterAdmin
 
 __all__ = (
     "AiModelAdmin",
+    "PriceMultiplierAdmin",
     "PriceVersionAdmin",
     "UsageDayAdmin",
     "UsageEventAdmin",
