@@ -172,10 +172,9 @@ def margins(version: PriceVersion) -> Card:
     """What is left of each price, by what the provider asks for the same. Shares are rounded down."""
     cost = ProviderCost.objects.filter(version=version).first()
     rows: list[Row] = []
-    for name in CLASSES:
-        asked = None if cost is None else getattr(cost, COLUMN_OF_PRICE[name])
-        price = getattr(version, COLUMN_OF_PRICE[name]) * version.multiplier_bp
-        if cost is not None and (price or asked):
+    for name, column in COLUMN_OF_PRICE.items() if cost is not None else ():
+        price, asked = getattr(version, column) * version.multiplier_bp, getattr(cost, column)
+        if price or asked:
             rows.append((words(name), usd(price // BASIS_POINTS), usd(asked), _left(price, asked * BASIS_POINTS)))
     headings = ("Class", "Price", "Provider asks", "Margin")
     return Card("Margin at the list price", "", headings, rows, "What the provider asks is not known.", is_wide=True)

@@ -150,7 +150,8 @@ def nanos(field: str, value: object, places: int) -> int:
     digits, shift = int(whole + fraction), places + exponent - len(fraction)
     if digits and sign:
         raise _Unfit(f"{field} is negative: {match[0]}")
-    found, rest = divmod(digits * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    up, down = int(10 ** max(shift, 0)), int(10 ** max(-shift, 0))
+    found, rest = divmod(digits * up, down)
     if rest:
         raise _Unfit(f"{field} is finer than a nano-dollar{' per million tokens' if places == TOKEN_PLACES else ''}: {match[0]}")
     if found > PRICE_MAX_NANOS:
