@@ -21,6 +21,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.add_priceversion",
         "usage.change_priceversion",
         "usage.delete_priceversion",
+        "usage.add_pricemultiplier",
+        "usage.delete_pricemultiplier",
     ),
     "finance": (
         "core.verify_account",
@@ -35,6 +37,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "credits.void_hold",
         "credits.write_off_debt",
         "payments.resolve_paymentreview",
+        "usage.activate_pricemultiplier",
         "usage.activate_priceversion",
     ),
 }

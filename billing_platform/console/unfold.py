@@ -86,6 +86,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _page("Models", "smart_toy", "usage", "aimodel"),
             _page("Prices", "sell", "usage", "priceversion"),
+            _page("Multipliers", "percent", "usage", "pricemultiplier"),
         ],
     },
     {

@@ -23,8 +23,9 @@ from credits.services.limits import Duration, LimitTerms, Strategy, set_limit
 from credits.services.sealing import seal_ledger
 from tests.actors import PASSWORD, Person, customer_key, make_operator, make_person, platform_key
 from tests.spending import GPT_4O, adjust, price, report
-from usage.models import PriceVersion
+from usage.models import PriceMultiplier, PriceVersion
 from usage.services.directory import ACCOUNTS, KEYS
+from usage.services.multipliers import Scope, create_multiplier_draft
 from usage.services.price_book import PRICE_BOOK
 from usage.services.prices import create_draft
 
@@ -38,6 +39,7 @@ class House:
 
     account: Account
     draft: PriceVersion
+    multiplier: PriceMultiplier
     gateway_key: ApiKey
     boss: User
     hold: Hold
@@ -58,8 +60,9 @@ def make_house() -> House:
     hold = keep_aside(owner)
     seal_ledger(now=now)
     draft = create_draft(model=active.model, prices=GPT_4O, effective_at=now + timedelta(days=1), now=now)
+    multiplier = create_multiplier_draft(scope=Scope(owner.account.pk), multiplier_bp=9_000, effective_at=now, now=now)
     load_roles()
-    return House(owner.account, draft, platform_key().key, boss, hold)
+    return House(owner.account, draft, multiplier, platform_key().key, boss, hold)
 
 
 def keep_aside(owner: Person) -> Hold:

@@ -38,6 +38,7 @@ def addresses(house: House, sales: Sales) -> list[str]:
         "payments_order": sales.waiting.pk,
         "payments_paymentreview": sales.review.pk,
         "payments_providerevent": sales.failed.pk,
+        "usage_pricemultiplier": house.multiplier.pk,
         "usage_priceversion": house.draft.pk,
     }
     found = []
@@ -72,6 +73,8 @@ def test_there_are_acts_to_test() -> None:
         "payments_paymentreview_close",
         "payments_paymentreview_credit",
         "payments_providerevent_reprocess",
+        "usage_pricemultiplier_activate",
+        "usage_pricemultiplier_end",
         "usage_priceversion_activate",
     ]
 
@@ -155,6 +158,8 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "payments_paymentreview_close",
             "payments_paymentreview_credit",
             "payments_providerevent_reprocess",
+            "usage_pricemultiplier_activate",
+            "usage_pricemultiplier_end",
             "usage_priceversion_activate",
         )
     ]

@@ -18,8 +18,8 @@ from tests.admin.house import APPS, House, every_row
 
 pytestmark = pytest.mark.usefixtures("sales")
 
-WITHOUT_PAGE = {"core.IdempotentRequest", "credits.Checkpoint", "credits.LimitBucket", "payments.OrderLine"}
-"""Answers that are kept for a day for whoever asks again; and what the page of its order, seal or limit shows."""
+WITHOUT_PAGE = {"core.IdempotentRequest", "credits.Checkpoint", "credits.LimitBucket", "payments.OrderLine", "usage.ProviderCost"}
+"""Answers that are kept for a day for whoever asks again; and what the page of its order, seal, limit or price shows."""
 ALL = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 OURS = [model for model in ALL if model._meta.label not in WITHOUT_PAGE]
 LEDGER = [
@@ -47,7 +47,7 @@ LEDGER = [
     "usage.UsageLifetime",
     "usage.UsageQuarter",
 ]
-WRITABLE = {"accounts.User", "usage.AiModel", "usage.PriceVersion"}
+WRITABLE = {"accounts.User", "usage.AiModel", "usage.PriceMultiplier", "usage.PriceVersion"}
 
 
 def labels(models: list[type[Model]]) -> list[str]:

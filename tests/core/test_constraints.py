@@ -16,7 +16,7 @@ from tests.factories import MONEY_TABLES
 
 NOW: Final = datetime(2026, 3, 1, 3, 15, tzinfo=UTC)
 APPS: Final = ("core", "credits", "usage")
-PRICES: Final = {"usage_aimodel", "usage_priceversion"}
+PRICES: Final = {"usage_aimodel", "usage_priceversion", "usage_providercost", "usage_pricemultiplier"}
 """Nothing is counted in these: a refusal that moved them would still have moved no money."""
 
 BROKEN: Final = (

@@ -2,11 +2,13 @@
 
 from usage.admin.events import UsageEventAdmin
 from usage.admin.explaining import why_card
+from usage.admin.multipliers import PriceMultiplierAdmin
 from usage.admin.prices import AiModelAdmin, PriceVersionAdmin
 from usage.admin.rollups import UsageDayAdmin, UsageLifetimeAdmin, UsageQuarterAdmin
 
 __all__ = (
     "AiModelAdmin",
+    "PriceMultiplierAdmin",
     "PriceVersionAdmin",
     "UsageDayAdmin",
     "UsageEventAdmin",
