@@ -113,6 +113,11 @@ def get_entry(*, account_id: int, entry_id: int) -> LedgerEntry:
     return entry
 
 
+def first_seq_since(*, account_id: int, at: datetime) -> int:
+    """The seq of the account's first entry booked at or after `at`, or of the next entry where there is none."""
+    return first_seq_at(account_id=account_id, at=at, next_seq=_next_seq(account_id))
+
+
 def first_seq_at(*, account_id: int, at: datetime, next_seq: int) -> int:
     """The first of the account's entries before `next_seq` booked at or after `at`; `next_seq` where there is none."""
     with connection.cursor() as cursor:

@@ -23,6 +23,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.delete_priceversion",
         "usage.add_pricemultiplier",
         "usage.delete_pricemultiplier",
+        "usage.run_shadow",
     ),
     "finance": (
         "core.verify_account",
@@ -39,6 +40,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "payments.resolve_paymentreview",
         "usage.activate_pricemultiplier",
         "usage.activate_priceversion",
+        "usage.run_shadow",
     ),
 }
 """

@@ -87,6 +87,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _page("Models", "smart_toy", "usage", "aimodel"),
             _page("Prices", "sell", "usage", "priceversion"),
             _page("Multipliers", "percent", "usage", "pricemultiplier"),
+            _page("Shadow runs", "science", "usage", "shadowrun"),
         ],
     },
     {

@@ -28,6 +28,7 @@ from usage.services.directory import ACCOUNTS, KEYS
 from usage.services.multipliers import Scope, create_multiplier_draft
 from usage.services.price_book import PRICE_BOOK
 from usage.services.prices import create_draft
+from usage.services.shadow_runs import ask_for_shadow_run, work_off
 
 DOLLAR = 1_000_000_000
 APPS = ("core", "accounts", "credits", "usage", "payments")
@@ -60,6 +61,8 @@ def make_house() -> House:
     hold = keep_aside(owner)
     seal_ledger(now=now)
     draft = create_draft(model=active.model, prices=GPT_4O, effective_at=now + timedelta(days=1), now=now)
+    run = ask_for_shadow_run(version_id=draft.pk, days=7, actor_id=boss.pk, reason="For the tests.", now=now, by_worker=False)
+    work_off(run_id=run.pk, tell_time=clock.now)
     multiplier = create_multiplier_draft(scope=Scope(owner.account.pk), multiplier_bp=9_000, effective_at=now, now=now)
     load_roles()
     return House(owner.account, draft, multiplier, platform_key().key, boss, hold)

@@ -76,6 +76,7 @@ def test_there_are_acts_to_test() -> None:
         "usage_pricemultiplier_activate",
         "usage_pricemultiplier_end",
         "usage_priceversion_activate",
+        "usage_priceversion_shadow_run",
     ]
 
 
@@ -161,6 +162,7 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "usage_pricemultiplier_activate",
             "usage_pricemultiplier_end",
             "usage_priceversion_activate",
+            "usage_priceversion_shadow_run",
         )
     ]
     assert [boss.get(url).status_code for url in urls] == [404] * len(urls)

@@ -10,6 +10,7 @@ from core import clock
 from core.console.dialogs import ReasonForm
 from core.console.forms import OptionalUsdField, UsdField
 from core.console.shown import EMPTY, usd
+from usage.admin.shadow import shadow_lines
 from usage.admin.terms import factor, is_in_force
 from usage.models import COLUMN_OF_PRICE, PriceVersion
 from usage.models.price_book import MULTIPLIER_MAX_BP, PRICE_MAX_NANOS
@@ -113,6 +114,7 @@ class ActivateForm(ReasonForm):
             ("Model", version.model.code),
             ("Meant from", f"{version.effective_at:%Y-%m-%d %H:%M:%S} UTC"),
             *_changes(present, version),
+            *shadow_lines(version),
         ]
 
 

@@ -18,6 +18,7 @@ from core.console.filters import QuestionFilter
 from core.console.pages import SmallTableAdmin
 from core.console.shown import EMPTY, fields, link, list_url, usd, usd_column
 from usage.admin.price_forms import CLASSES, COSTS, PER_MILLION, PER_UNIT, ActivateForm, PriceDraftForm, policy_words, words
+from usage.admin.shadow import OffersShadowRuns
 from usage.admin.terms import TermsState, factor, is_in_force, state_tag
 from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion, ProviderCost
 from usage.rating import BASIS_POINTS, FailedPolicy
@@ -60,7 +61,7 @@ class AiModelAdmin(SmallTableAdmin[AiModel]):
 
 
 @admin.register(PriceVersion)
-class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
+class PriceVersionAdmin(OffersShadowRuns, SmallTableAdmin[PriceVersion]):
     """Dated prices. A new one is a draft; an active one is never rewritten. A wrong draft is deleted and made anew."""
 
     form = PriceDraftForm
@@ -96,7 +97,7 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
     )
     readonly_fields = ("state", "multiplier", "ends_at", "failed_calls")
     change_form_outer_after_template = "admin/console/cards_below.html"
-    actions_detail: ClassVar[tuple[str, ...]] = ("activate",)
+    actions_detail: ClassVar[tuple[str, ...]] = ("shadow_run", "activate")
 
     def has_change_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
         return False

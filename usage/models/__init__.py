@@ -3,15 +3,19 @@
 from usage.models.event import EventFlag, EventStatus, UsageEvent
 from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost
 from usage.models.rollups import UsageDay, UsageLifetime, UsageQuarter
+from usage.models.shadow import DAYS_MAX, ShadowRun, ShadowStatus
 
 __all__ = (
     "COLUMN_OF_PRICE",
+    "DAYS_MAX",
     "AiModel",
     "EventFlag",
     "EventStatus",
     "PriceMultiplier",
     "PriceVersion",
     "ProviderCost",
+    "ShadowRun",
+    "ShadowStatus",
     "UsageDay",
     "UsageEvent",
     "UsageLifetime",
