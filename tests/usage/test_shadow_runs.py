@@ -82,6 +82,7 @@ def test_of_many_workers_one_works_it_off() -> None:
     assert len([one for one in successes(outcomes) if one is not None]) == 1
     run.refresh_from_db()
     assert (run.status, run.tries, run.accounts_done, run.events_done) == ("done", 1, 3, 3)
+    assert run.result is not None
     assert run.result["change_nanos"] == 60
 
 

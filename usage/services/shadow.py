@@ -5,6 +5,7 @@ Source: docs/adr/0024-a-shadow-run-replays-charges-not-the-ledger.md.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from heapq import heappush, heappushpop
@@ -247,12 +248,30 @@ def accounts_with_usage(trial: Trial) -> list[int]:
 def events_of(account_id: int, trial: Trial, *, chunk: int = CHUNK) -> Iterator[list[Event]]:
     """The account's events, in the order in which they were charged, a chunk at a time by a cursor of the server."""
     first_seq = first_seq_since(account_id=account_id, at=trial.since)
-    asked = {"account": account_id, "model": trial.model_id, "since": trial.since, "until": trial.until, "first_seq": first_seq}
+    asked: dict[str, int | datetime] = {
+        "account": account_id,
+        "model": trial.model_id,
+        "since": trial.since,
+        "until": trial.until,
+        "first_seq": first_seq,
+    }
     # With no transaction open the server keeps what is left of the answer: progress is written, and seen, between two chunks.
     with connection.chunked_cursor() as cursor:
-        cursor.execute(_EVENTS, asked)
+        with _without_nested_loops():
+            cursor.execute(_EVENTS, asked)
         while rows := cursor.fetchmany(chunk):
-            yield [Event(*row[:-_QUANTITIES], Quantities(*row[-_QUANTITIES:])) for row in rows]
+            yield [Event._make((*row[:-_QUANTITIES], Quantities(*row[-_QUANTITIES:]))) for row in rows]
+
+
+@contextmanager
+def _without_nested_loops() -> Iterator[None]:
+    """An account whose events the planner takes for few would be joined event by event, each time through all of its charges."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_nestloop = off")
+        try:
+            yield
+        finally:
+            cursor.execute("RESET enable_nestloop")
 
 
 def _keep(heap: list[Any], row: tuple[int, ...]) -> None:
