@@ -97,6 +97,7 @@ class World:
             "cost_nanos": cost,
             "charged_nanos": cost,
             "absorbed_nanos": 0,
+            "refunded_nanos": 0,
             "amount_nanos": -cost - 1,
             "kind": "usage",
             "book": "usage",
@@ -113,7 +114,7 @@ class World:
 
 _EVENT_COLUMNS: Final[list[str]] = []
 _ENTRY_COLUMNS: Final[list[str]] = []
-_NULLABLE: Final = {"api_key_id", "metadata", "source_key", "reverses", "actor_id", "hold", "flag"}
+_NULLABLE: Final = {"api_key_id", "metadata", "source_key", "reverses", "actor_id", "hold", "flag", "multiplier_id", "provider_cost_nanos"}
 
 
 def _line(columns: list[str], values: dict[str, object]) -> str:

@@ -1,5 +1,6 @@
 """Local days: which zone is in force, when its next day begins, which date an instant has there. Pure."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -14,6 +15,21 @@ def zone_names() -> frozenset[str]:
 def local_date(zone: str, instant: datetime) -> date:
     """The date that a calendar in `zone` shows at `instant`."""
     return instant.astimezone(ZoneInfo(zone)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDay:
+    """A date in some zone, from one instant to the next day's."""
+
+    date: date
+    begins_at: datetime
+    ends_at: datetime
+
+
+def day_of(zone: str, instant: datetime) -> LocalDay:
+    """The day that a calendar in `zone` shows at `instant`, with its ends. A day in which the clock skips over midnight ends there."""
+    day = local_date(zone, instant)
+    return LocalDay(day, midnight(zone, day), midnight(zone, day + timedelta(days=1)))
 
 
 def midnight(zone: str, day: date) -> datetime:

@@ -39,6 +39,7 @@ MONEY_TABLES: Final = (
     "house_account",
     "house_entry",
     "usage_event",
+    "usage_uncounted",
     "usage_day",
     "usage_quarter",
     "usage_lifetime",

@@ -6,8 +6,9 @@ from celery import shared_task
 
 from core import clock
 from core.locks import single_flight
-from usage.services import absorbed, shadow_runs
+from usage.services import absorbed, counting, shadow_runs
 
+COUNT_SECONDS: Final = 60
 JOB_SECONDS: Final = 600
 """So long may a day's sums keep a worker; the next run goes on where it ended."""
 _HOURS: Final = 12 * 3600
@@ -31,3 +32,10 @@ def run_shadow(*, run_id: int) -> None:
 def sweep_shadow_runs() -> int:
     """Take up shadow runs that were left behind."""
     return shadow_runs.sweep_shadow_runs(now=clock.now())
+
+
+@shared_task
+def count_events() -> int:
+    """Bring roll-ups up to what is booked; returns how many events. One at a time."""
+    with single_flight("usage.count_events") as is_mine:
+        return counting.count_waiting(has_time=clock.within(COUNT_SECONDS)) if is_mine else 0

@@ -1,28 +1,33 @@
 """
 Usage at speed: a fixed few statements per batch, whatever its size, in one transaction.
 
-The caller stages its events in a temporary table of its own and hands over two statements: one that inserts what is new and
-reports it in `fresh_charge` (credits/sql/batch_contract.sql), one that takes refused ones out again. Lock order: event keys
-(account, event_id) first, then wallets by account. Measured start and the reason for three statements: docs/adr/0007.
+The caller has inserted its events, in (account, event_id) order, and hands over the charges of those that were new, with a way to take
+refused ones out again. Lock order: event keys first, then wallets by account. Most accounts of most batches need no more than a burn:
+their entries are packed in Python and copied. The few that need more (something is due, a hold is named, a limit counts, grants are
+lapsing, the operator absorbs) go through `fresh_charge` as well. Measured start and reasons: docs/adr/0007.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 from django.db.backends.utils import CursorWrapper
 
+from core.binary_copy import copy_rows
 from core.errors import InvariantViolation
 from core.money import AMOUNT_MAX_NANOS
 from credits.books import Charge, Reservation, spend
+from credits.services.batch_rows import CHARGE_COLUMNS, ENTRY_COLUMNS, EventCharge, WalletBefore, charge_row, entry_rows
 from credits.services.posting import open_books, write_books
+
+__all__ = ("OVERFLOW", "EventCharge", "Posted", "post_batch")
 
 _SQL: Final = Path(__file__).resolve().parent.parent / "sql"
 _CONTRACT: Final = (_SQL / "batch_contract.sql").read_text()
 _LOCK: Final = (_SQL / "batch_lock.sql").read_text()
-_WALLETS: Final = (_SQL / "batch_wallets.sql").read_text()
 _BURN: Final = (_SQL / "batch_burn.sql").read_text()
 _HOLDS: Final = (_SQL / "batch_holds.sql").read_text()
 _CAPTURE: Final = (_SQL / "batch_capture.sql").read_text()
@@ -31,27 +36,8 @@ _LIMITS: Final = (_SQL / "batch_limits.sql").read_text()
 OVERFLOW: Final = "spent_out_of_range"
 """The account's `spent` would pass 2^62 nanos."""
 
-
-@dataclass(frozen=True, slots=True)
-class EventStatements:
-    """
-    The caller's SQL. `insert` writes its new rows in (account, event_id) order and their place, account, event id, charge, instant,
-    key and hold to `fresh_charge`; `delete` removes the rows of its table whose `fresh_charge.position` is in `%(positions)s`.
-    """
-
-    insert: str
-    delete: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Special:
-    missing: list[int]
-    due: list[int]
-    lapsing: list[int]
-    holding: list[int]
-    absorbing: list[int]
-    limited: list[int]
-    overflowing: list[int]
+Remove = Callable[[list[EventCharge]], None]
+"""Takes the caller's rows of these charges out again, as if they had not been sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,56 +51,148 @@ class Posted:
     named_holds: bool
 
 
-def post_batch(cursor: CursorWrapper, statements: EventStatements, *, now: datetime) -> Posted:
-    """
-    Book every new event of a staged batch, into debt if need be, one entry per charge above 0; capture the holds they name.
+@dataclass(slots=True)
+class _Batch:
+    """Each account's charges in the batch's order, its wallet as locked, and what its captures release."""
 
-    What is new and booked is left in `fresh_charge` until the transaction ends. Needs a transaction.
+    charges: dict[int, list[EventCharge]]
+    wallets: dict[int, WalletBefore]
+    released: dict[int, int]
+
+    def drop(self, refused: Collection[int], account_ids: Iterable[int]) -> list[EventCharge]:
+        """Forget the charges of these accounts at refused positions; returns them."""
+        dropped: list[EventCharge] = []
+        for account_id in account_ids:
+            mine = self.charges[account_id]
+            dropped += [charge for charge in mine if charge.position in refused]
+            self.charges[account_id] = [charge for charge in mine if charge.position not in refused]
+        return dropped
+
+
+@dataclass(frozen=True, slots=True)
+class _Special:
+    """Accounts that need more than a burn."""
+
+    holding: list[int]
+    limited: list[int]
+    by_hand: list[int]
+
+    @property
+    def all(self) -> list[int]:
+        """Each once, in order."""
+        return sorted({*self.holding, *self.limited, *self.by_hand})
+
+
+def post_batch(cursor: CursorWrapper, charges: Iterable[EventCharge], *, remove: Remove, now: datetime) -> Posted:
     """
-    cursor.execute(_CONTRACT)
-    cursor.execute(statements.insert, {"now": now})
-    special = _lock(cursor, now)
-    lapsing = _book_due(special, now)
-    refused = dict.fromkeys(_refuse_overflow(cursor, statements, special.overflowing, now), OVERFLOW)
+    Book the charges of new events, into debt if need be, one entry per charge above 0; capture the holds they name.
+
+    `charges` in the batch's order. Needs a transaction.
+    """
+    by_account: dict[int, list[EventCharge]] = {}
+    for charge in charges:
+        by_account.setdefault(charge.account_id, []).append(charge)
+    batch = _Batch(by_account, _lock(cursor, by_account, now), {})
+    lapsing = _book_due(cursor, batch, now)
+    refused = _refuse_overflow(batch, remove, now)
+    special = _special(batch, lapsing)
+    if special.all:
+        refused |= _prepare(cursor, batch, special, remove)
+    _burn(cursor, batch, without=set(special.by_hand), now=now)
     if special.holding:
-        refused |= _judge_holds(cursor, statements)
-    by_hand = sorted({*lapsing, *special.absorbing})
-    if by_hand:
-        cursor.execute("UPDATE fresh_charge SET by_hand = true WHERE account_id = ANY(%(accounts)s)", {"accounts": by_hand})
-    cursor.execute(_WALLETS, {"now": now})
-    cursor.execute(_BURN)
-    if special.holding:
-        cursor.execute(_CAPTURE)
-    if by_hand:
-        _spend_by_hand(cursor, by_hand, now)
+        cursor.execute(_CAPTURE, {"now": now})
+    if special.by_hand:
+        _spend_by_hand(cursor, special.by_hand, now)
     if special.limited:
         cursor.execute(_LIMITS, {"accounts": special.limited})
     return Posted(refused, named_holds=bool(special.holding))
 
 
-def _lock(cursor: CursorWrapper, now: datetime) -> _Special:
-    cursor.execute(_LOCK, {"now": now, "amount_max": AMOUNT_MAX_NANOS})
-    special = _Special(*(accounts or [] for accounts in cursor.fetchone() or ()))
-    if special.missing:
-        msg = f"no wallet for accounts {special.missing[:5]}: they are made before a batch"
+def _lock(cursor: CursorWrapper, account_ids: Collection[int], now: datetime) -> dict[int, WalletBefore]:
+    cursor.execute(_LOCK, {"accounts": _array(sorted(account_ids)), "now": now})
+    wallets = {row[0]: WalletBefore(*row) for row in cursor.fetchall()}
+    if len(wallets) < len(account_ids):
+        msg = f"no wallet for accounts {sorted(set(account_ids) - set(wallets))[:5]}: they are made before a batch"
         raise InvariantViolation(msg)
-    return special
+    return wallets
 
 
-def _book_due(special: _Special, now: datetime) -> set[int]:
+def _book_due(cursor: CursorWrapper, batch: _Batch, now: datetime) -> set[int]:
     """Book what is due; returns whose grants are lapsing then."""
-    if not special.due:
-        return set(special.lapsing)
-    due = open_books(special.due, now=now)
-    still_lapsing = set(special.lapsing) - set(special.due)
-    return still_lapsing | {account.account_id for account in due.values() if account.lapsing}
+    due = [account_id for account_id, wallet in batch.wallets.items() if wallet.is_due]
+    lapsing = {account_id for account_id, wallet in batch.wallets.items() if wallet.lapses and not wallet.is_due}
+    if not due:
+        return lapsing
+    books = open_books(due, now=now)
+    batch.wallets |= _lock(cursor, due, now)
+    return lapsing | {account.account_id for account in books.values() if account.lapsing}
 
 
-def _judge_holds(cursor: CursorWrapper, statements: EventStatements) -> dict[int, str]:
+def _special(batch: _Batch, lapsing: set[int]) -> _Special:
+    wallets, charges = batch.wallets, batch.charges
+    holding = [account_id for account_id, mine in charges.items() if any(charge.hold is not None for charge in mine)]
+    absorbing = {account_id for account_id in holding if wallets[account_id].absorbs}
+    limited = [account_id for account_id in charges if wallets[account_id].has_limits]
+    return _Special(holding, limited, sorted(lapsing | absorbing))
+
+
+def _prepare(cursor: CursorWrapper, batch: _Batch, special: _Special, remove: Remove) -> dict[int, str]:
+    """Stage the charges of special accounts, judge the holds they name, and tell the batch what that changed. What was refused, and why."""
+    cursor.execute(_CONTRACT)
+    copy_rows(
+        cursor, "fresh_charge", CHARGE_COLUMNS, [charge_row(charge) for account_id in special.all for charge in batch.charges[account_id]]
+    )
+    if special.by_hand:
+        cursor.execute("UPDATE fresh_charge SET by_hand = true WHERE account_id = ANY(%(accounts)s)", {"accounts": special.by_hand})
+    return _judge_holds(cursor, batch, special.holding, remove) if special.holding else {}
+
+
+def _judge_holds(cursor: CursorWrapper, batch: _Batch, holding: list[int], remove: Remove) -> dict[int, str]:
     cursor.execute(_HOLDS)
-    refused: dict[int, str] = {position: refusal for position, refusal in cursor.fetchall() if refusal is not None}
-    _remove(cursor, statements, list(refused))
+    judged = {position: rest for position, *rest in cursor.fetchall()}
+    refused: dict[int, str] = {position: refusal for position, (refusal, _, _) in judged.items() if refusal is not None}
+    if refused:
+        remove(batch.drop(refused, holding))
+        cursor.execute("DELETE FROM fresh_charge WHERE position = ANY(%(positions)s)", {"positions": list(refused)})
+    for account_id in holding:
+        for charge in batch.charges[account_id]:
+            if charge.position in judged:
+                _, hold_nanos, charge.api_key_id = judged[charge.position]
+                batch.released[account_id] = batch.released.get(account_id, 0) + (hold_nanos or 0)
     return refused
+
+
+def _burn(cursor: CursorWrapper, batch: _Batch, *, without: set[int], now: datetime) -> None:
+    """Burn grants and move wallets in one statement, and copy the entries."""
+    accounts = [account_id for account_id in sorted(batch.charges) if account_id not in without and batch.charges[account_id]]
+    if not accounts:
+        return
+    wallets = [batch.wallets[account_id] for account_id in accounts]
+    entries = [entry_rows(wallet, batch.charges[wallet.account_id], now) for wallet in wallets]
+    arrays = {
+        "accounts": _array(accounts),
+        "spent": _array(wallet.spent_nanos for wallet in wallets),
+        "next_seq": _array(wallet.next_seq for wallet in wallets),
+        "booked_at": _array(f'"{wallet.ahead or now}"' for wallet in wallets),
+        "cost": _array(_cost(batch.charges[account_id]) for account_id in accounts),
+        "entries": _array(len(rows) for rows in entries),
+        "released": _array(batch.released.get(account_id, 0) for account_id in accounts),
+    }
+    cursor.execute(_BURN, arrays)
+    # Ids rise along seq, so that an account's entry is found by its id.
+    copy_rows(cursor, "ledger_entry", ENTRY_COLUMNS, [row for rows in entries for row in rows])
+
+
+def _cost(charges: list[EventCharge]) -> int:
+    return sum(map(_NANOS, charges))
+
+
+_NANOS: Final = attrgetter("nanos")
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array's text: made here, since the driver would look at each value by itself."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def _spend_by_hand(cursor: CursorWrapper, account_ids: list[int], now: datetime) -> None:
@@ -132,39 +210,29 @@ def _spend_by_hand(cursor: CursorWrapper, account_ids: list[int], now: datetime)
     cursor.execute(_TELL_CHARGED, charged)
 
 
-def _refuse_overflow(cursor: CursorWrapper, statements: EventStatements, account_ids: list[int], now: datetime) -> list[int]:
+def _refuse_overflow(batch: _Batch, remove: Remove, now: datetime) -> dict[int, str]:
     """
     Item by item, in the batch's order: one that would bring `spent` above the bound is refused alone.
 
     What grants hold counts, since it is spent one day; so does nothing twice that they pay for now.
     """
-    if not account_ids:
-        return []
-    room = {account_id: books.room + books.payable_now for account_id, books in open_books(account_ids, now=now).items()}
-    refused = []
-    for account_id, amount, position in _amounts_of(cursor, account_ids):
-        if amount > room[account_id]:
-            refused.append(position)
-        else:
-            room[account_id] -= amount
-    _remove(cursor, statements, refused)
+    near = [
+        account_id
+        for account_id, charges in batch.charges.items()
+        if batch.wallets[account_id].bound_nanos + _cost(charges) > AMOUNT_MAX_NANOS
+    ]
+    if not near:
+        return {}
+    refused = {}
+    for account_id, books in open_books(near, now=now).items():
+        room = books.room + books.payable_now
+        for charge in batch.charges[account_id]:
+            if charge.nanos > room:
+                refused[charge.position] = OVERFLOW
+            else:
+                room -= charge.nanos
+    remove(batch.drop(refused, near))
     return refused
-
-
-def _remove(cursor: CursorWrapper, statements: EventStatements, positions: list[int]) -> None:
-    """Take refused events out again, as if they had not been sent."""
-    if positions:
-        cursor.execute(statements.delete, {"positions": positions})
-        cursor.execute("DELETE FROM fresh_charge WHERE position = ANY(%(positions)s)", {"positions": positions})
-
-
-def _amounts_of(cursor: CursorWrapper, account_ids: list[int]) -> list[tuple[int, int, int]]:
-    cursor.execute(
-        "SELECT account_id, charged_nanos, position FROM fresh_charge WHERE account_id = ANY(%(accounts)s) ORDER BY position",
-        {"accounts": account_ids},
-    )
-    rows: list[tuple[int, int, int]] = cursor.fetchall()
-    return rows
 
 
 def _charges_of(cursor: CursorWrapper, account_ids: list[int]) -> Iterator[tuple[int, int, Charge]]:

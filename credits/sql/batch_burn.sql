@@ -1,15 +1,20 @@
--- Burn grants in their order, cover what they lack by a shortfall, move the wallets, write one entry per charge. A statement of its
+-- Burn grants in their order, cover what they lack by a shortfall, move the wallets (also those whose events cost nothing: their clock
+-- moves). The entries are written beside it. A statement of its
 -- own, since its snapshot must be taken after the locks: in one statement with them grants would be read as they were before the
 -- lock was had, and two batches could burn the same grant.
 --
 -- Positions: an account's batch spends (spent, spent + cost]; each grant covers one interval of it, in burn-down order.
-WITH lot AS MATERIALIZED (
+WITH batch AS MATERIALIZED (
+    SELECT * FROM unnest(%(accounts)s::bigint[], %(spent)s::bigint[], %(next_seq)s::bigint[], %(booked_at)s::timestamptz[],
+        %(cost)s::bigint[], %(entries)s::bigint[], %(released)s::bigint[])
+        AS b (account_id, spent_nanos, next_seq, booked_at, cost_nanos, entries, released_nanos)
+), lot AS MATERIALIZED (
     SELECT b.account_id, b.spent_nanos, b.cost_nanos, b.entries, b.released_nanos, b.next_seq, b.booked_at, g.id AS grant_id,
         g.remaining_nanos,
         coalesce(sum(g.remaining_nanos) OVER earlier, 0)::bigint AS before,
         coalesce(sum(g.remaining_nanos) OVER (PARTITION BY b.account_id), 0)::bigint AS usable,
         row_number() OVER earlier AS place
-    FROM batch_wallet b LEFT JOIN credit_grant g ON g.account_id = b.account_id
+    FROM batch b LEFT JOIN credit_grant g ON g.account_id = b.account_id
         AND NOT g.is_empty AND g.booked_at IS NOT NULL AND g.voided_at IS NULL AND g.expired_at IS NULL AND NOT g.is_frozen
         AND g.effective_at <= b.booked_at AND (g.expires_at IS NULL OR b.booked_at < g.expires_at)
     WINDOW earlier AS (
@@ -26,22 +31,12 @@ WITH lot AS MATERIALIZED (
     UNION ALL
     SELECT account_id, spent_nanos + usable, spent_nanos + cost_nanos, NULL, 'pay', next_seq, booked_at
     FROM lot WHERE place = 1 AND usable < cost_nanos
-), moved AS (
-    UPDATE wallet w SET
-        balance_nanos = w.balance_nanos - lot.cost_nanos,
-        spent_nanos = w.spent_nanos + lot.cost_nanos,
-        reserved_nanos = w.reserved_nanos - lot.released_nanos,
-        debt_nanos = w.debt_nanos + greatest(lot.cost_nanos - lot.usable, 0),
-        next_seq = w.next_seq + lot.entries,
-        clock_at = lot.booked_at
-    FROM lot WHERE lot.place = 1 AND w.account_id = lot.account_id
 )
-INSERT INTO ledger_entry (account_id, seq, kind, book, amount_nanos, balance_after_nanos, spent_after_nanos, source_type, source_id,
-    description, reference, api_key_id, occurred_at, created_at)
-SELECT f.account_id, b.next_seq + row_number() OVER running - 1, 'usage', 'usage', -f.charged_nanos,
-    b.balance_nanos - sum(f.charged_nanos) OVER running, b.spent_nanos + sum(f.charged_nanos) OVER running, 'usage_event', f.event_id,
-    '', '', f.api_key_id, f.occurred_at, b.booked_at
-FROM fresh_charge f JOIN batch_wallet b USING (account_id)
-WHERE f.charged_nanos > 0 AND NOT f.by_hand
-WINDOW running AS (PARTITION BY f.account_id ORDER BY f.position ROWS UNBOUNDED PRECEDING)
-ORDER BY f.account_id, f.position -- Ids rise along seq, so that an account's entry is found by its id.
+UPDATE wallet w SET
+    balance_nanos = w.balance_nanos - lot.cost_nanos,
+    spent_nanos = w.spent_nanos + lot.cost_nanos,
+    reserved_nanos = w.reserved_nanos - lot.released_nanos,
+    debt_nanos = w.debt_nanos + greatest(lot.cost_nanos - lot.usable, 0),
+    next_seq = w.next_seq + lot.entries,
+    clock_at = lot.booked_at
+FROM lot WHERE lot.place = 1 AND w.account_id = lot.account_id

@@ -17,4 +17,4 @@ UPDATE fresh_charge f SET
     -- Usage that names no key was spent by the key its hold was opened for: it counts against that one's limit, and is told to the event.
     api_key_id = CASE WHEN n.captures THEN coalesce(f.api_key_id, n.api_key_id) ELSE f.api_key_id END
 FROM named n WHERE f.position = n.position
-RETURNING f.position, f.refusal
+RETURNING f.position, f.refusal, f.hold_nanos, f.api_key_id

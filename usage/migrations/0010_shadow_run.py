@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('usage', '0009_price_guards'),
+        ('usage', '0015_uncounted'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -2,7 +2,7 @@
 
 from usage.models.event import EventFlag, EventStatus, UsageEvent
 from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost
-from usage.models.rollups import UsageDay, UsageLifetime, UsageQuarter
+from usage.models.rollups import UncountedBlock, UsageDay, UsageLifetime, UsageQuarter
 from usage.models.shadow import DAYS_MAX, ShadowRun, ShadowStatus
 
 __all__ = (
@@ -16,6 +16,7 @@ __all__ = (
     "ProviderCost",
     "ShadowRun",
     "ShadowStatus",
+    "UncountedBlock",
     "UsageDay",
     "UsageEvent",
     "UsageLifetime",

@@ -75,6 +75,31 @@ class UsageQuarter(Counts):
         return f"quarter {self.account_id}/{self.starts_at:%Y-%m-%d %H:%M}"
 
 
+class UncountedBlock(models.Model):
+    """
+    Events of one account in one block of ids that roll-ups do not know yet. Written when they are booked, in the same transaction, and
+    deleted when they are counted, in the same statement: `events` of them, received at `received_at` (their `created_at`).
+
+    A block is a batch's: its events' ids are `block * 8192` and up. The database's primary key is `(account, block)`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey("accounts.Account", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    block = models.BigIntegerField()
+    received_at = models.DateTimeField()
+    events = models.IntegerField()
+
+    class Meta:
+        db_table = "usage_uncounted"
+        constraints = (
+            models.UniqueConstraint(fields=["account", "block"], name="uncounted_once_per_block"),
+            models.CheckConstraint(condition=Q(events__gt=0), name="uncounted_counts_something"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.events} uncounted events of account {self.account_id}"
+
+
 class UsageLifetime(Counts):
     """All of one account's usage since it was opened. Written by ingest under the wallet's lock."""
 

@@ -86,7 +86,7 @@ def _event(asked: CaptureRequest, hold: str) -> ReportedEvent:
 def _charge(event: ReportedEvent, placed: Placed, now: datetime) -> tuple[str, int, str | None, int, int]:
     rated = placed.rated
     values = (
-        *(placed.account_id, event.event_id, placed.fingerprint, placed.api_key_id, rated.model_id, rated.version_id),
+        *(placed.account_id, event.event_id, placed.fingerprint.hex(), placed.api_key_id, rated.model_id, rated.version_id),
         *(rated.multiplier_id, event.status),
         *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens, event.reasoning_tokens),
         *(event.requests, event.images, event.seconds, rated.cost_nanos, rated.provider_cost_nanos, event.endpoint),
@@ -112,7 +112,7 @@ def _charge_by_hand(event: ReportedEvent, known: Reference, now: datetime) -> No
 def _stored(account_id: int, event: ReportedEvent, placed: Placed, now: datetime, *, is_repeat: bool) -> Captured:
     left = _left(account_id, now)
     stored = _check_not_voided(account_id, event, now)
-    if stored.fingerprint.hex != placed.fingerprint:
+    if stored.fingerprint.bytes != placed.fingerprint:
         message = "This event_id is known with other content; an event is never rewritten."
         raise Conflict(message, code="event_id_conflict", **facts_of(left))
     return Captured(stored.charged_nanos, stored.absorbed_nanos, stored.flag, is_repeat=is_repeat, remaining=left)

@@ -1,23 +1,28 @@
 """
 The hot path: a batch of usage events, booked exactly once each, in a fixed few statements.
 
-Decode each item by itself, price it in integers, COPY what is good into a temporary table, then let the ledger post it. A bad
+Decode each item by itself, price it in integers, COPY what is good, then let the ledger post it. A bad
 event never sinks the good ones, and nothing is asked of the database per event.
 """
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from psycopg.errors import UniqueViolation
 
+from core.binary_copy import copy_rows
 from core.errors import BillingError
 from core.metrics import CONFLICTS
-from credits.services.batches import OVERFLOW, EventStatements, Posted, post_batch
+from credits.services.batches import OVERFLOW, EventCharge, post_batch
 from usage.services.directory import ACCOUNTS, KEYS
 from usage.services.events import IngestAnswer, Rejection, ReportedEvent, decode_event, split_body
 from usage.services.price_book import PRICE_BOOK
@@ -27,10 +32,11 @@ logger = logging.getLogger(__name__)
 
 _SQL: Final = Path(__file__).resolve().parent.parent / "sql"
 _STAGE: Final = (_SQL / "stage.sql").read_text()
+_INSERT: Final = (_SQL / "insert_events.sql").read_text().format(columns=COLUMNS)
 _KNOWN: Final = (_SQL / "known_events.sql").read_text()
+_DELETE: Final = (_SQL / "delete_events.sql").read_text()
 _TELL: Final = (_SQL / "tell_events.sql").read_text()
-_COUNT: Final = (_SQL / "count_events.sql").read_text()
-_STATEMENTS: Final = EventStatements(insert=(_SQL / "insert_events.sql").read_text(), delete=(_SQL / "delete_events.sql").read_text())
+_MARK: Final = (_SQL / "mark_uncounted.sql").read_text()
 
 
 @dataclass(slots=True)
@@ -43,7 +49,7 @@ class _Batch:
 
     def add(self, staged: Staged) -> None:
         """Keep an event, or note it as a repeat of one in this batch."""
-        first = self.first.setdefault((staged.account_id, staged.event_id), staged)
+        first = self.first.setdefault((staged.charge.account_id, staged.charge.event_id), staged)
         if first is not staged:
             self.repeats.append((staged, first))
 
@@ -90,31 +96,60 @@ def _stage(events: list[tuple[int, ReportedEvent]], batch: _Batch, now: datetime
             batch.reject(index, event.event_id, error.stable_code, error.message)
 
 
-def post_events(cursor: CursorWrapper, staged: list[Staged], *, now: datetime) -> tuple[dict[int, str], dict[int, str]]:
+def post_events(cursor: CursorWrapper, staged: list[Staged], *, now: datetime) -> tuple[dict[int, bytes], dict[int, str]]:
     """
-    Write priced events and book them. Returns which were known before, with their fingerprints (hex), and which the ledger refused, with
+    Write priced events and book them. Returns which were known before, with their fingerprints, and which the ledger refused, with
     the reason; both by position. Needs a transaction.
     """
     if not staged:
         return {}, {}
-    cursor.execute(_STAGE)
-    with cursor.copy(f"COPY staged_event ({COLUMNS}) FROM STDIN") as copy:
-        copy.write("".join(event.line for event in staged))
-    posted = post_batch(cursor, _STATEMENTS, now=now)
+    cursor.execute("SELECT nextval('usage_event_block')")
+    (block,) = cursor.fetchone() or (0,)
+    known = _insert(cursor, staged, block)
+    fresh = [event.charge for event in staged if event.charge.position not in known] if known else [event.charge for event in staged]
+    if not fresh:
+        return known, {}
+    posted = post_batch(cursor, fresh, remove=partial(_remove, cursor), now=now)
     if posted.named_holds:
         cursor.execute(_TELL)
-    cursor.execute(_COUNT)
-    return _known(cursor, staged, posted), posted.refused
+    booked = Counter(charge.account_id for charge in fresh if charge.position not in posted.refused)
+    if booked:
+        cursor.execute(_MARK, {"block": block, "now": now, "accounts": list(booked.keys()), "events": list(booked.values())})
+    return known, posted.refused
 
 
-def _known(cursor: CursorWrapper, staged: list[Staged], posted: Posted) -> dict[int, str]:
-    cursor.execute("SELECT count(*) FROM fresh_charge")
-    (fresh,) = cursor.fetchone() or (0,)
-    if fresh + len(posted.refused) == len(staged):
+def _insert(cursor: CursorWrapper, staged: list[Staged], block: int) -> dict[int, bytes]:
+    """
+    Write the events in key order. Returns which were known, by position, with their fingerprints.
+
+    Nearly every batch is new altogether, and is copied as it is; one that is not is staged, so that what is new is found.
+    """
+    rows = [event.row(block) for event in sorted(staged, key=_KEY)]
+    try:
+        with transaction.atomic():
+            copy_rows(cursor, "usage_event", COLUMNS, rows)
+    except UniqueViolation:
+        return _insert_new(cursor, rows)
+    return {}
+
+
+def _insert_new(cursor: CursorWrapper, rows: list[bytes]) -> dict[int, bytes]:
+    cursor.execute(_STAGE)
+    copy_rows(cursor, "staged_event", COLUMNS, rows)
+    cursor.execute(_INSERT, {})
+    if len(cursor.fetchall()) == len(rows):
         return {}
-    cursor.execute(_KNOWN)
-    known = {position: fingerprint.hex for position, fingerprint in cursor.fetchall()}
-    return {position: fingerprint for position, fingerprint in known.items() if position not in posted.refused}
+    cursor.execute(_KNOWN, {})
+    return {position: fingerprint.bytes for position, fingerprint in cursor.fetchall()}
+
+
+_KEY: Final = attrgetter("charge.account_id", "charge.event_id")
+
+
+def _remove(cursor: CursorWrapper, refused: list[EventCharge]) -> None:
+    """Take refused events out again, as if they had not been sent."""
+    accounts, event_ids = [charge.account_id for charge in refused], [charge.event_id for charge in refused]
+    cursor.execute(_DELETE, {"accounts": accounts, "event_ids": event_ids})
 
 
 REFUSALS: Final = {
@@ -126,17 +161,18 @@ REFUSALS: Final = {
 """What to do where the ledger refuses an event."""
 
 
-def _answer(batch: _Batch, known: dict[int, str], refused: dict[int, str]) -> IngestAnswer:
+def _answer(batch: _Batch, known: dict[int, bytes], refused: dict[int, str]) -> IngestAnswer:
     accepted = duplicates = 0
     firsts = [(event, event) for event in batch.first.values()]
     for event, first in firsts + batch.repeats:
-        stored = known.get(first.position, first.fingerprint)
-        if first.position in refused:
-            batch.reject(event.position, event.event_id, refused[first.position], REFUSALS[refused[first.position]])
+        place = first.charge.position
+        stored = known.get(place, first.fingerprint)
+        if place in refused:
+            batch.reject(event.charge.position, event.charge.event_id, refused[place], REFUSALS[refused[place]])
         elif event.fingerprint != stored:
             message = "This event_id is known with other content; an event is never rewritten. Use a new event_id."
-            batch.reject(event.position, event.event_id, "event_id_conflict", message)
-        elif event is first and first.position not in known:
+            batch.reject(event.charge.position, event.charge.event_id, "event_id_conflict", message)
+        elif event is first and place not in known:
             accepted += 1
         else:
             duplicates += 1

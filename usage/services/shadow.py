@@ -17,7 +17,7 @@ from django.db import connection
 from core.rounding import half_even
 from credits.selectors import first_seq_since
 from usage.errors import CostOutOfRange
-from usage.models import EventStatus, PriceMultiplier, PriceVersion, ProviderCost, UsageDay
+from usage.models import EventStatus, PriceMultiplier, PriceVersion, ProviderCost, UncountedBlock, UsageDay
 from usage.rating import BASIS_POINTS, FailedPolicy, Prices, Quantities, Used, rate, rate_call
 from usage.services.staging import PAST_TOLERANCE
 
@@ -240,9 +240,11 @@ def trial_of(version: PriceVersion, *, days: int, until: datetime) -> Trial:
 
 def accounts_with_usage(trial: Trial) -> list[int]:
     """Who may have used the model then, from the roll-ups: days go by when a call occurred, at most so long before it was booked."""
+    # Asked first: what is counted meanwhile is in the roll-ups that are read after it.
+    waiting = set(UncountedBlock.objects.values_list("account_id", flat=True).distinct())
     since = (trial.since - PAST_TOLERANCE - _DAY).date()
     used = UsageDay.objects.filter(model_id=trial.model_id, day__gte=since)
-    return list(used.order_by("account_id").values_list("account_id", flat=True).distinct())
+    return sorted(waiting | set(used.values_list("account_id", flat=True).distinct()))
 
 
 def events_of(account_id: int, trial: Trial, *, chunk: int = CHUNK) -> Iterator[list[Event]]:

@@ -1,17 +1,20 @@
-"""Prices a batch and writes it as COPY text: one line per event."""
+"""Prices a batch and packs it for COPY: one row per event."""
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from struct import Struct
 from typing import Final
 
 import msgspec
 
 from accounts.selectors import AccountRef, KeyRef, zone_at
+from core.binary_copy import bigint, days, jsonb, micros, text
 from core.errors import InvalidInput
 from core.money import parse_usd
-from core.zones import local_date
+from core.zones import LocalDay, day_of
+from credits.services.batch_rows import EventCharge
 from usage.errors import CostOutOfRange
 from usage.rating import MAX_EVENT_COST_NANOS, rate, rate_call
 from usage.services.events import ReportedEvent, canonical, metadata_text
@@ -20,34 +23,54 @@ from usage.services.price_book import PriceBook
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 PAST_TOLERANCE: Final = timedelta(days=90)
 
-_NULL: Final = r"\N"
 _HOLD: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 COLUMNS: Final = (
-    "position, account_id, event_id, fingerprint, api_key_id, model_id, price_version_id, multiplier_id, status, input_tokens,"
-    " output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, requests, images, seconds, cost_nanos, provider_cost_nanos,"
-    " endpoint, metadata, local_date, hold, occurred_at"
+    "id, account_id, model_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, requests, images,"
+    " seconds, cost_nanos, charged_nanos, absorbed_nanos, occurred_at, created_at, fingerprint, local_date, api_key_id, price_version_id,"
+    " multiplier_id, provider_cost_nanos, event_id, status, endpoint, metadata, hold"
 )
+"""Of `usage_event`, in the order of a staged row."""
+BLOCK: Final = 8192
+"""Ids of one batch: its block's number times this, and the place in the batch. No batch is that long."""
+
+_ID: Final = Struct("!hiq").pack
+_FIXED: Final = Struct("!" + "iq" * 15 + "i16sii").pack
+_STATUS: Final = {status: text(status) for status in ("success", "failed")}
 
 
 class Staged(msgspec.Struct, frozen=True, gc=False):
-    """One event ready to be written: whose, under which id, its content's fingerprint (hex), and its COPY line."""
+    """One event ready to be written: its content's fingerprint, what the ledger is to charge, and its row, which lacks an id only."""
 
-    position: int
-    account_id: int
-    event_id: str
-    fingerprint: str
-    line: str
+    fingerprint: bytes
+    charge: EventCharge
+    rest: bytes
+
+    def row(self, block: int) -> bytes:
+        """The whole row, packed for COPY. `COLUMNS`."""
+        return _ID(27, 8, block * BLOCK + self.charge.position) + self.rest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reference:
-    """What a batch is priced and placed by."""
+    """What a batch is priced and placed by. `received_micros`: `now` as the server counts."""
 
     now: datetime
     book: PriceBook
     accounts: dict[str, AccountRef]
     keys: dict[str, KeyRef]
+    received_micros: int = field(init=False)
+    days: dict[str, LocalDay] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.received_micros = micros(self.now)
+
+    def local_date(self, zone: str, instant: datetime) -> date:
+        """The date in a zone; most events of a batch are of one day of it, whose ends are remembered."""
+        day = self.days.get(zone)
+        if day is None or not day.begins_at <= instant < day.ends_at:
+            day = self.days[zone] = day_of(zone, instant)
+        return day.date
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +91,7 @@ class Placed:
     account_id: int
     api_key_id: int | None
     rated: Rated
-    fingerprint: str
+    fingerprint: bytes
     local_date: date
     occurred_at: datetime
 
@@ -85,20 +108,27 @@ def place_event(event: ReportedEvent, known: Reference) -> Placed:
     _check_hold(event)
     occurred_at = _occurred_at(event, known.now)
     rated = _rate(event, known.book, account, min(occurred_at, known.now))
-    fingerprint = hashlib.blake2b(canonical(event), digest_size=16).hexdigest()
-    day = local_date(zone_at(account, known.now), occurred_at)  # By the zone it has now, when it is booked.
+    fingerprint = hashlib.blake2b(canonical(event), digest_size=16).digest()
+    day = known.local_date(zone_at(account, known.now), occurred_at)  # By the zone it has now, when it is booked.
     return Placed(account.id, key_id, rated, fingerprint, day, occurred_at)
 
 
 def stage_event(position: int, event: ReportedEvent, known: Reference) -> Staged:
-    """One event as a line of COPY. Raises what `place_event` does."""
+    """One event as a row of COPY. Raises what `place_event` does."""
     at = place_event(event, known)
-    place = f"{position}\t{at.account_id}\t{_text(event.event_id)}\t{at.fingerprint}\t{_null(at.api_key_id)}"
     by = at.rated
-    ids = f"{by.model_id}\t{_null(by.version_id)}\t{_null(by.multiplier_id)}"
-    price = f"{ids}\t{_reported(event)}\t{by.cost_nanos}\t{_null(by.provider_cost_nanos)}"
-    when = f"{at.local_date}\t{_null(event.hold)}\t{at.occurred_at}"
-    return Staged(position, at.account_id, event.event_id, at.fingerprint, f"{place}\t{price}\t{_free(event)}\t{when}\n")
+    occurred = micros(at.occurred_at)
+    fixed = _FIXED(
+        *(8, at.account_id, 8, by.model_id, 8, event.input_tokens, 8, event.output_tokens, 8, event.cache_read_tokens),
+        *(8, event.cache_write_tokens, 8, event.reasoning_tokens, 8, event.requests, 8, event.images, 8, event.seconds),
+        *(8, by.cost_nanos, 8, by.cost_nanos, 8, 0, 8, occurred, 8, known.received_micros),
+        *(16, at.fingerprint, 4, days(at.local_date)),
+    )
+    ids = bigint(at.api_key_id) + bigint(by.version_id) + bigint(by.multiplier_id) + bigint(by.provider_cost_nanos)
+    told = text(event.event_id) + _STATUS[event.status] + text(event.endpoint)
+    free = jsonb(metadata_text(event.metadata)) + text(event.hold)
+    charge = EventCharge(position, at.account_id, event.event_id, by.cost_nanos, occurred, at.api_key_id, event.hold)
+    return Staged(at.fingerprint, charge, fixed + ids + told + free)
 
 
 def _rate(event: ReportedEvent, book: PriceBook, account: AccountRef, at: datetime) -> Rated:
@@ -147,24 +177,3 @@ def _occurred_at(event: ReportedEvent, now: datetime) -> datetime:
     if occurred_at < now - PAST_TOLERANCE:
         raise InvalidInput("occurred_at is more than 90 days ago; book it by an adjustment.", code="occurred_at_too_old")
     return occurred_at
-
-
-def _reported(event: ReportedEvent) -> str:
-    return (
-        f"{event.status}\t{event.input_tokens}\t{event.output_tokens}\t{event.cache_read_tokens}\t{event.cache_write_tokens}\t"
-        f"{event.reasoning_tokens}\t{event.requests}\t{event.images}\t{event.seconds}"
-    )
-
-
-def _free(event: ReportedEvent) -> str:
-    metadata = metadata_text(event.metadata)
-    return f"{_text(event.endpoint)}\t{_NULL if metadata is None else _text(metadata)}"
-
-
-def _text(value: str) -> str:
-    """COPY's one escape that an id, an endpoint or compact JSON can need: none of them holds a raw control character."""
-    return value.replace("\\", "\\\\") if "\\" in value else value
-
-
-def _null(value: int | str | None) -> int | str:
-    return _NULL if value is None else value

@@ -1,4 +1,4 @@
--- Daily roll-ups are a recount of the events.
+-- Daily roll-ups are a recount of the events that are counted.
 SELECT coalesce(counted.account_id, kept.account_id) AS account_id,
     format('usage_day of %%s: counted %%s events and %%s nanos, kept %%s and %%s', coalesce(counted.day, kept.day), counted.events,
         counted.cost_nanos, kept.events, kept.cost_nanos) AS detail
@@ -10,7 +10,9 @@ FROM (
         sum(reasoning_tokens)::bigint AS reasoning_tokens, sum(charged_nanos - refunded_nanos)::bigint AS cost_nanos,
         coalesce(sum(provider_cost_nanos), 0)::bigint AS provider_cost_nanos,
         coalesce(sum(charged_nanos - refunded_nanos) FILTER (WHERE provider_cost_nanos IS NOT NULL), 0)::bigint AS costed_nanos
-    FROM usage_event WHERE account_id BETWEEN %(low)s AND %(high)s GROUP BY 1, 2, 3, 4, 5, 6
+    FROM usage_event e WHERE account_id BETWEEN %(low)s AND %(high)s
+        AND NOT EXISTS (SELECT FROM usage_uncounted u WHERE u.account_id = e.account_id AND u.block = e.id / 8192)
+    GROUP BY 1, 2, 3, 4, 5, 6
 ) counted
 FULL JOIN (SELECT * FROM usage_day WHERE account_id BETWEEN %(low)s AND %(high)s) kept
     USING (account_id, day, model_id, api_key_id, endpoint, status)
