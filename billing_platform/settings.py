@@ -136,6 +136,7 @@ _TIMETABLE: dict[str, tuple[timedelta | crontab, int]] = {
     "payments.tasks.mirror_events": (timedelta(seconds=30), 30),
     "payments.tasks.reconcile_attempts": (timedelta(minutes=1), 60),
     "payments.tasks.read_provider_feed": (timedelta(minutes=5), 300),
+    "usage.tasks.sweep_shadow_runs": (timedelta(minutes=1), 60),
     "usage.tasks.count_events": (timedelta(seconds=10), 10),
     "usage.tasks.book_absorbed_days": (crontab(hour="0", minute="40"), 12 * _HOUR),
     "credits.tasks.book_written_off": (crontab(hour="0", minute="50"), 12 * _HOUR),

@@ -5,17 +5,17 @@ from typing import Final
 
 from django.db import connection
 
-from core.errors import InvariantViolation, NotFound
+from core.errors import InvariantViolation
 from credits import chains
 from credits.books import chain
 from credits.chains import Stretch
 from credits.errors import NotSealedYet
-from credits.models import Checkpoint, LedgerEntry, Seal, Wallet
+from credits.models import Checkpoint, Seal
+from credits.selectors import get_entry
 
 SEALED_WITHIN_SECONDS: Final = 300
 """How often the ledger is sealed."""
 
-_ID_MAX: Final = 2**63 - 1
 _CELLS: Final = f"SELECT {', '.join(chains.CELLS)} FROM ledger_entry e WHERE e.account_id = %(account)s AND e.seq = %(seq)s"  # noqa: S608
 
 
@@ -43,7 +43,7 @@ def read_proof(*, account_id: int, public_id: str, entry_id: int) -> Proof:
 
     Raises NotFound for an id that is not this account's, NotSealedYet (`retry_after` seconds) while no seal covers it.
     """
-    seq = _seq_of(account_id, entry_id)
+    seq = get_entry(account_id=account_id, entry_id=entry_id).seq
     checkpoint = chains.checkpoint_over(account_id=account_id, seq=seq)
     newest = chains.newest_seal()
     seal = None if checkpoint is None else Seal.objects.filter(number=checkpoint.seal_id).first()
@@ -68,17 +68,6 @@ def read_proof(*, account_id: int, public_id: str, entry_id: int) -> Proof:
         seal=seal,
         newest=newest,
     )
-
-
-def _seq_of(account_id: int, entry_id: int) -> int:
-    next_seq = Wallet.objects.filter(account_id=account_id).values_list("next_seq", flat=True).first() or 1
-    with connection.cursor() as cursor:
-        # The index on `id` (BRIN, for the admin) would read every page that it has not summarized yet.
-        cursor.execute("SELECT ledger_first_seq(%s, %s, p_id => %s)", [account_id, next_seq, min(entry_id, _ID_MAX)])
-        seq: int = cursor.fetchone()[0]
-    if not LedgerEntry.objects.filter(account_id=account_id, seq=seq, id=entry_id).exists():
-        raise NotFound("There is no such entry, or it is not yours.")
-    return seq
 
 
 def _entry(account_id: int, seq: int) -> dict[str, str]:

@@ -21,6 +21,9 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.add_priceversion",
         "usage.change_priceversion",
         "usage.delete_priceversion",
+        "usage.add_pricemultiplier",
+        "usage.delete_pricemultiplier",
+        "usage.run_shadow",
     ),
     "finance": (
         "core.verify_account",
@@ -35,8 +38,10 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "credits.void_hold",
         "credits.write_off_debt",
         "payments.resolve_paymentreview",
+        "usage.activate_pricemultiplier",
         "usage.activate_priceversion",
         "usage.refund_usageevent",
+        "usage.run_shadow",
     ),
 }
 """

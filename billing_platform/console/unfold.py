@@ -94,6 +94,8 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _page("Models", "smart_toy", "usage", "aimodel"),
             _page("Prices", "sell", "usage", "priceversion"),
+            _page("Multipliers", "percent", "usage", "pricemultiplier"),
+            _page("Shadow runs", "science", "usage", "shadowrun"),
         ],
     },
     {

@@ -6,6 +6,7 @@ from billing_platform.overview.account_views import AccountSummaryView, AccountU
 from billing_platform.overview.views import (
     CreditBalanceView,
     CreditLedgerView,
+    ExplainView,
     GatewayCreditBalanceView,
     TransactionsView,
 )
@@ -18,6 +19,7 @@ urlpatterns = [
     path("auth/account/ledger", CreditLedgerView.as_view(), name="account-ledger"),
     path("auth/account/summary", AccountSummaryView.as_view(), name="account-summary"),
     path("auth/account/usage", AccountUsageView.as_view(), name="account-usage"),
+    path("v1/ledger/<int:entry_id>/explain", ExplainView.as_view(), name="ledger-explain"),
     path("credits/transactions", TransactionsView.as_view(), name="billing-transactions"),
 ]
 

@@ -12,6 +12,8 @@ from accounts.api.access import account_of, caller_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS, page_parameters
 from accounts.selectors import Account, Scope, owner_of, zone_at
 from billing_platform.overview.credit import read_standing
+from billing_platform.overview.explain import explain_entry
+from billing_platform.overview.explain_serializers import ExplanationSerializer
 from billing_platform.overview.ledger import read_ledger_page
 from billing_platform.overview.serializers import (
     CreditBalanceSerializer,
@@ -73,6 +75,21 @@ class CreditLedgerView(ApiView):
             bounds=bounds,
         )
         return self.success(CreditLedgerSerializer(page, context=asker(request, account)).data)
+
+
+class ExplainView(ApiView):
+    """`GET /v1/ledger/{entry_id}/explain`."""
+
+    @extend_schema(operation_id="ledger_explain", tags=["v1"], parameters=[*ACCOUNT_PARAMETERS], responses=ExplanationSerializer)
+    def get(self, request: Request, entry_id: int) -> Response:
+        """
+        Why this entry: of usage the event, its quantities times the prices of its day, the one rounding, and which grants bear it.
+
+        Everything is computed anew from what is stored, and compared with what was booked.
+        """
+        account = account_of(request, scope=Scope.BILLING_READ)
+        explained = explain_entry(account_id=account.pk, entry_id=entry_id, now=clock.now())
+        return self.success(ExplanationSerializer(explained).data)
 
 
 class TransactionsView(ApiView):

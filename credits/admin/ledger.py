@@ -19,7 +19,7 @@ from core.console.filters import UtcDayFilter
 from core.console.forms import UsdField
 from core.console.pages import ACCOUNT_FILTER, HotTableAdmin
 from core.console.shown import EMPTY, account_link, amount, amount_column, both, fields, link, page_url
-from core.console.sources import source_link
+from core.console.sources import reason_cards, source_link
 from credits.admin.previews import CardsBelow, Line, OffersByState, PreviewForm
 from credits.models import Allocation, LedgerEntry, Role, Wallet
 from credits.selectors import first_seq_at
@@ -154,7 +154,8 @@ class LedgerEntryAdmin(CardsBelow[LedgerEntry], OffersByState[LedgerEntry], HotT
 
     def cards_of(self, row: LedgerEntry, request: HttpRequest) -> list[Card]:
         borne = who_bears(entry=row, now=clock.now()) if row.amount_nanos < 0 else None
-        return [] if borne is None else [bearers_card(borne), undoing_card(row, borne.given_back_by)]
+        why = reason_cards(row.source_type, row.source_id, account_id=row.account_id, request=request)
+        return why if borne is None else [*why, bearers_card(borne), undoing_card(row, borne.given_back_by)]
 
     @admin.display(description="API key")
     def key(self, entry: LedgerEntry) -> str:

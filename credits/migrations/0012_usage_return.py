@@ -10,6 +10,6 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 class Migration(migrations.Migration):
     """Runs credits/sql/usage_return.sql, which is reviewed as code."""
 
-    dependencies = (("credits", "0010_usage_charge_balances"),)
+    dependencies = (("credits", "0011_revenue_days"),)
 
     operations = (migrations.RunSQL((SQL / "usage_return.sql").read_text()),)

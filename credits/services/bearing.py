@@ -14,7 +14,7 @@ class Bearing:
     A part of an entry and who bears it; amounts in nanos. `grant_id` None: debt that no grant has paid, written off or not.
 
     `is_late`: the grant settled it after it was debt. `left_nanos` can still be given back: into the grant itself, or, where that one
-    `has_ended`, into a compensation grant.
+    `has_ended`, into a compensation grant. `returned_nanos` was given back.
     """
 
     grant_id: int | None
@@ -22,6 +22,12 @@ class Bearing:
     left_nanos: int
     is_late: bool
     has_ended: bool
+    returned_nanos: int
+
+    @property
+    def written_off_nanos(self) -> int:
+        """Of debt that no grant has paid, what the operator bears for good."""
+        return self.nanos - self.left_nanos - self.returned_nanos
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,10 @@ def _parts(books: Books, bearer: Bearer, span: Span, bearers: list[Bearer]) -> l
     lot = bearer.lot
     if lot is None:
         rest = sum(part.size for part in inside.without([other.span for other in bearers if other.lot is not None]))
-        return [Bearing(None, rest, left, is_late=False, has_ended=False)] if rest else []
+        return [Bearing(None, rest, left, is_late=False, has_ended=False, returned_nanos=bearer.returned)] if rest else []
     is_late = any(other.lot is None and other.span.overlap(bearer.span) for other in bearers)
-    return [Bearing(lot.place, inside.size, left, is_late=is_late, has_ended=not lot.takes_returns(books.clock_at))]
+    has_ended = not lot.takes_returns(books.clock_at)
+    return [Bearing(lot.place, inside.size, left, is_late=is_late, has_ended=has_ended, returned_nanos=bearer.returned)]
 
 
 def _given_back_by(entry: LedgerEntry, span: Span, row_ids: list[int]) -> list[int]:

@@ -23,10 +23,12 @@ from credits.services.limits import Duration, LimitTerms, Strategy, set_limit
 from credits.services.sealing import seal_ledger
 from tests.actors import PASSWORD, Person, customer_key, make_operator, make_person, platform_key
 from tests.spending import GPT_4O, adjust, price, report
-from usage.models import PriceVersion
+from usage.models import PriceMultiplier, PriceVersion
 from usage.services.directory import ACCOUNTS, KEYS
+from usage.services.multipliers import Scope, create_multiplier_draft
 from usage.services.price_book import PRICE_BOOK
 from usage.services.prices import create_draft
+from usage.services.shadow_runs import ask_for_shadow_run, work_off
 
 DOLLAR = 1_000_000_000
 APPS = ("core", "accounts", "credits", "usage", "payments")
@@ -38,6 +40,7 @@ class House:
 
     account: Account
     draft: PriceVersion
+    multiplier: PriceMultiplier
     gateway_key: ApiKey
     boss: User
     hold: Hold
@@ -58,8 +61,11 @@ def make_house() -> House:
     hold = keep_aside(owner)
     seal_ledger(now=now)
     draft = create_draft(model=active.model, prices=GPT_4O, effective_at=now + timedelta(days=1), now=now)
+    run = ask_for_shadow_run(version_id=draft.pk, days=7, actor_id=boss.pk, reason="For the tests.", now=now, by_worker=False)
+    work_off(run_id=run.pk, tell_time=clock.now)
+    multiplier = create_multiplier_draft(scope=Scope(owner.account.pk), multiplier_bp=9_000, effective_at=now, now=now)
     load_roles()
-    return House(owner.account, draft, platform_key().key, boss, hold)
+    return House(owner.account, draft, multiplier, platform_key().key, boss, hold)
 
 
 def keep_aside(owner: Person) -> Hold:

@@ -39,6 +39,7 @@ def addresses(house: House, sales: Sales) -> list[str]:
         "payments_order": sales.waiting.pk,
         "payments_paymentreview": sales.review.pk,
         "payments_providerevent": sales.failed.pk,
+        "usage_pricemultiplier": house.multiplier.pk,
         "usage_priceversion": house.draft.pk,
         "usage_usageevent": UsageEvent.objects.filter(account=house.account).latest("pk").pk,
     }
@@ -74,8 +75,11 @@ def test_there_are_acts_to_test() -> None:
         "payments_paymentreview_close",
         "payments_paymentreview_credit",
         "payments_providerevent_reprocess",
+        "usage_pricemultiplier_activate",
+        "usage_pricemultiplier_end",
         "usage_priceversion_activate",
         "usage_usageevent_refund",
+        "usage_priceversion_shadow_run",
     ]
 
 
@@ -158,8 +162,11 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "payments_paymentreview_close",
             "payments_paymentreview_credit",
             "payments_providerevent_reprocess",
+            "usage_pricemultiplier_activate",
+            "usage_pricemultiplier_end",
             "usage_priceversion_activate",
             "usage_usageevent_refund",
+            "usage_priceversion_shadow_run",
         )
     ]
     assert [boss.get(url).status_code for url in urls] == [404] * len(urls)

@@ -168,6 +168,7 @@ def test_a_price_is_written_in_dollars_and_kept_in_nanos(house: House, boss: Cli
         "model": house.draft.model_id,
         "effective_at_0": "2030-01-01",
         "effective_at_1": "00:00:00",
+        "failed_policy": "never",
         "input": "2.5",
         "output": "10",
         "cache_read": "0.000000001",
@@ -177,11 +178,8 @@ def test_a_price_is_written_in_dollars_and_kept_in_nanos(house: House, boss: Cli
     answer = boss.post(url, fields)
     assert answer.status_code == 302, answer.content
     made = PriceVersion.objects.order_by("-pk")[0]
-    assert (made.input_nanos_per_million, made.cache_read_nanos_per_million, made.activated_at) == (
-        2_500_000_000,
-        1,
-        None,
-    )
+    assert (made.input_nanos_per_million, made.cache_read_nanos_per_million, made.activated_at) == (2_500_000_000, 1, None)
+    assert (made.failed_policy, hasattr(made, "provider_cost")) == ("never", False)
 
 
 @pytest.mark.parametrize("price", ["-1", "1e3", "1000000.01", "NaN", ""])
@@ -191,6 +189,7 @@ def test_a_price_that_is_none_is_refused(house: House, boss: Client, price: str)
         "model": house.draft.model_id,
         "effective_at_0": "2030-01-01",
         "effective_at_1": "00:00",
+        "failed_policy": "reported",
     }
     zeros = dict.fromkeys(("output", "cache_read", "cache_write", "reasoning", "request", "image", "second"), "0")
     assert boss.post(url, fields | zeros | {"input": price, "multiplier_bp": "10000"}).status_code == 200

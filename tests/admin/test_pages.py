@@ -19,11 +19,11 @@ from tests.admin.house import APPS, House, every_row
 pytestmark = pytest.mark.usefixtures("sales")
 
 WITHOUT_PAGE = {
-    *("core.IdempotentRequest", "credits.Checkpoint", "credits.LimitBucket", "payments.OrderLine"),
+    *("core.IdempotentRequest", "credits.Checkpoint", "credits.LimitBucket", "payments.OrderLine", "usage.ProviderCost"),
     *("credits.RevenueDay", "credits.RevenueMark", "credits.RevenueTotal"),
     *("usage.AccountDay", "usage.FoldMark", "usage.FoldedAccount", "usage.PlatformDay", "usage.PlatformHour"),
 }
-"""Answers that are kept for a day for whoever asks again; what the page of its order, seal or limit shows; and what analytics show."""
+"""Answers kept for a day for whoever asks again; what the page of its order, seal, limit or price shows; and what analytics show."""
 ALL = [model for app in APPS for model in apps.get_app_config(app).get_models()]
 OURS = [model for model in ALL if model._meta.label not in WITHOUT_PAGE]
 LEDGER = [
@@ -51,7 +51,7 @@ LEDGER = [
     "usage.UsageLifetime",
     "usage.UsageQuarter",
 ]
-WRITABLE = {"accounts.User", "usage.AiModel", "usage.PriceVersion"}
+WRITABLE = {"accounts.User", "usage.AiModel", "usage.PriceMultiplier", "usage.PriceVersion"}
 
 
 def labels(models: list[type[Model]]) -> list[str]:

@@ -19,9 +19,10 @@ from credits.models.entry import ALWAYS_NEGATIVE, ALWAYS_POSITIVE, UNDO_KINDS
 from credits.services.holds import HoldTerms, open_hold
 from credits.services.sealing import seal_ledger
 from tests import actors, factories
-from tests.spending import adjust, price, refund, report
-from usage.models import AiModel, PriceVersion, UsageDay, UsageEvent, UsageLifetime, UsageQuarter
+from tests.spending import GPT_4O, adjust, refund, report
+from usage.models import AiModel, PriceMultiplier, PriceVersion, ProviderCost, UsageDay, UsageEvent, UsageLifetime, UsageQuarter
 from usage.models.price_book import PRICE_COLUMNS, PRICE_MAX_NANOS
+from usage.services.prices import activate_price_version, create_draft
 
 MODELS: Final[dict[str, Any]] = {
     "wallet": Wallet,
@@ -37,9 +38,13 @@ MODELS: Final[dict[str, Any]] = {
     "usage_lifetime": UsageLifetime,
     "usage_aimodel": AiModel,
     "usage_priceversion": PriceVersion,
+    "usage_providercost": ProviderCost,
+    "usage_pricemultiplier": PriceMultiplier,
 }
 SAME: Final = object()
 """Keep the row's own value in the copy."""
+BARE_DRAFT: Final = 10**6 + 1
+"""The price version that has no provider cost yet."""
 Changes = dict[str, object]
 
 
@@ -116,6 +121,8 @@ BROKEN: Final[dict[str, tuple[str, list[Changes]]]] = {
         "usage_event",
         [{"charged_nanos": -1, "cost_nanos": -1}, {"absorbed_nanos": -1, "charged_nanos": 1, "cost_nanos": 0}, {"cost_nanos": 0}],
     ),
+    "event_provider_cost_not_negative": ("usage_event", [{"provider_cost_nanos": -1}]),
+    "event_refunded_at_most_what_was_charged": ("usage_event", [{"refunded_nanos": -1}, {"refunded_nanos": 10**15}]),
     "event_status_known": ("usage_event", [{"status": "maybe"}]),
     "usage_event_pkey": ("usage_event", [{"id": SAME, "created_at": SAME}]),
     "event_once_per_id": ("usage_event", [{"event_id": SAME}]),
@@ -128,9 +135,21 @@ BROKEN: Final[dict[str, tuple[str, list[Changes]]]] = {
     "usage_aimodel_pkey": ("usage_aimodel", [{"id": SAME}]),
     "price_version_multiplier_in_range": ("usage_priceversion", [{"multiplier_bp": -1}, {"multiplier_bp": 1_000_001}]),
     "price_version_prices_in_range": ("usage_priceversion", [{name: bad} for name in PRICE_COLUMNS for bad in (-1, PRICE_MAX_NANOS + 1)]),
-    "price_version_one_in_force": ("usage_priceversion", [{"effective_at": SAME}]),
+    "price_version_ends_after_it_begins": ("usage_priceversion", [{"ends_at": at} for at in ("2019-12-31Z", "2020-01-01Z")]),
+    "price_version_failed_policy_known": ("usage_priceversion", [{"failed_policy": "sometimes"}]),
+    "price_version_one_in_force": ("usage_priceversion", [{"effective_at": SAME, "ends_at": SAME}, {"ends_at": None}]),
     "usage_priceversion_pkey": ("usage_priceversion", [{"id": SAME}]),
     "usage_priceversion (model_id) → usage_aimodel": ("usage_priceversion", [{"model_id": 10**9}]),
+    "provider_cost_prices_in_range": ("usage_providercost", [{name: bad} for name in PRICE_COLUMNS for bad in (-1, PRICE_MAX_NANOS + 1)]),
+    "usage_providercost_pkey": ("usage_providercost", [{"version_id": SAME}]),
+    "usage_providercost (version_id) → usage_priceversion": ("usage_providercost", [{"version_id": 10**9}]),
+    "price_multiplier_ends_after_it_begins": ("usage_pricemultiplier", [{"ends_at": at} for at in ("2019-12-31Z", "2020-01-01Z")]),
+    "price_multiplier_in_range": ("usage_pricemultiplier", [{"multiplier_bp": -1}, {"multiplier_bp": 1_000_001}]),
+    "price_multiplier_is_of_one_scope": ("usage_pricemultiplier", [{"tier": "gold"}, {"account_id": None}]),
+    "price_multiplier_one_in_force": ("usage_pricemultiplier", [{"effective_at": SAME, "ends_at": SAME}, {"ends_at": None}]),
+    "usage_pricemultiplier_pkey": ("usage_pricemultiplier", [{"id": SAME}]),
+    "usage_pricemultiplier (account_id) → accounts_account": ("usage_pricemultiplier", [{"account_id": 10**9}]),
+    "usage_pricemultiplier (model_id) → usage_aimodel": ("usage_pricemultiplier", [{"model_id": 10**9}]),
 }  # fmt: skip
 NEW: Final[dict[str, Changes]] = {
     "wallet": {"account_id": 10**6},
@@ -146,7 +165,9 @@ NEW: Final[dict[str, Changes]] = {
     "usage_quarter": {"starts_at": "2020-01-01Z"},
     "usage_lifetime": {"account_id": 10**6},
     "usage_aimodel": {"code": "another"},
-    "usage_priceversion": {"effective_at": "2020-01-01Z"},
+    "usage_priceversion": {"effective_at": "2020-01-01Z", "ends_at": "2020-01-02Z"},
+    "usage_providercost": {"version_id": BARE_DRAFT},
+    "usage_pricemultiplier": {"effective_at": "2020-01-01Z", "ends_at": "2020-01-02Z"},
 }
 """What makes a copy of a row a row of its own."""
 GOOD_ROWS: Final[dict[str, Changes]] = {
@@ -157,6 +178,7 @@ GOOD_ROWS: Final[dict[str, Changes]] = {
     "hold": {"status": "open"},
     "hold: captured": {"status": "captured"},
     "usage_event": {"hold": None},
+    "usage_providercost": {"version__activated_at": None},
 }
 """Which row is copied, where not the first."""
 
@@ -171,7 +193,20 @@ TRIGGERS: Final[dict[str, tuple[str, ...]]] = {
     "usage_event_key_fixed": ("UPDATE usage_event SET api_key_id = 1 WHERE hold IS NULL",),
     "usage_event_hold_fixed": ("UPDATE usage_event SET hold = NULL",),
     "wallet_never_deleted": ("DELETE FROM wallet",),
-    "price_version_fixed_once_active": ("UPDATE usage_priceversion SET multiplier_bp = 1", "DELETE FROM usage_priceversion"),
+    "usage_event_rating_fixed": ("UPDATE usage_event SET multiplier_id = NULL", "UPDATE usage_event SET provider_cost_nanos = 0"),
+    "usage_event_refunds_grow": ("UPDATE usage_event SET refunded_nanos = -1",),
+    "price_version_fixed_once_active": (
+        "UPDATE usage_priceversion SET multiplier_bp = 1", "UPDATE usage_priceversion SET failed_policy = 'never'",
+        "UPDATE usage_priceversion SET ends_at = NULL", "DELETE FROM usage_priceversion",
+    ),
+    "price_multiplier_fixed_once_active": (
+        "UPDATE usage_pricemultiplier SET multiplier_bp = 1", "UPDATE usage_pricemultiplier SET tier = 'gold', account_id = NULL",
+        "UPDATE usage_pricemultiplier SET ends_at = NULL", "DELETE FROM usage_pricemultiplier",
+    ),
+    "provider_cost_fixed_once_active": (
+        "UPDATE usage_providercost SET input_nanos_per_million = 0", "DELETE FROM usage_providercost",
+        "UPDATE usage_providercost SET version_id = (SELECT min(id) FROM usage_priceversion WHERE activated_at IS NULL)",
+    ),
 }  # fmt: skip
 FIXED_COLUMNS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "credit_grant_terms_fixed": (
@@ -179,7 +214,7 @@ FIXED_COLUMNS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         frozenset({"remaining_nanos", "is_frozen", "booked_at", "voided_at", "expired_at", "is_pending", "actor_id", "is_empty"}),
     ),
     "hold_terms_fixed": ("hold", frozenset({"status", "event_id", "closed_at"})),
-    "usage_event_report_fixed": ("usage_event", frozenset({"charged_nanos", "absorbed_nanos", "flag", "api_key_id"})),
+    "usage_event_report_fixed": ("usage_event", frozenset({"charged_nanos", "absorbed_nanos", "flag", "api_key_id", "refunded_nanos"})),
 }
 """Trigger → its table, and the only columns that may change after a row is written."""
 
@@ -188,7 +223,7 @@ FIXED_COLUMNS: Final[dict[str, tuple[str, frozenset[str]]]] = {
 def account(db: None) -> Account:
     """An account with a row in every table: paid, settled after debt, given back, held, captured, sealed."""
     account = actors.make_person("alice").account
-    price()
+    make_terms(account)
     adjust(account, 1_000_000)
     report(account, "one")
     factories.end_of_transaction()
@@ -201,6 +236,16 @@ def account(db: None) -> Account:
     factories.end_of_transaction()
     seal_ledger(now=clock.now())
     return account
+
+
+def make_terms(account: Account) -> None:
+    """A price in force whose provider cost is known, a draft with and one without, and a multiplier of the account."""
+    now, yesterday = clock.now(), clock.now() - timedelta(days=1)
+    model = AiModel.objects.create(code="gpt-4o", name="GPT-4o")
+    known, _ = (create_draft(model=model, prices=GPT_4O, effective_at=yesterday, now=now, provider=GPT_4O) for _ in range(2))
+    activate_price_version(version_id=known.pk, actor_id=None, reason="Tests.", now=now)
+    PriceVersion.objects.create(pk=BARE_DRAFT, model=model, effective_at=yesterday, input_nanos_per_million=1, output_nanos_per_million=1)
+    PriceMultiplier.objects.create(account=account, model=model, multiplier_bp=10_000, effective_at=yesterday, activated_at=now)
 
 
 def copy_row(where: str, changes: Changes) -> None:
@@ -298,8 +343,8 @@ def assert_refused_by_a_guard(sql: str) -> None:
 def test_a_draft_may_be_changed_and_deleted_and_an_active_price_may_not(account: Account) -> None:
     copy_row("usage_priceversion", {"activated_at": None})
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE usage_priceversion SET multiplier_bp = 1 WHERE activated_at IS NULL")
-        cursor.execute("DELETE FROM usage_priceversion WHERE activated_at IS NULL")
+        cursor.execute("UPDATE usage_priceversion SET multiplier_bp = 1 WHERE id = 10^6")
+        cursor.execute("DELETE FROM usage_priceversion WHERE id = 10^6")
         assert cursor.rowcount == 1
 
 

@@ -85,6 +85,7 @@ CORRUPTIONS: Final[dict[str, tuple[str, str]]] = {
     "an event's price": ("events name the price in force", "UPDATE usage_event SET price_version_id = -1 WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event's time": ("events name the price in force", "UPDATE usage_event SET occurred_at = occurred_at - interval '1 year' WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event's model": ("events name the price in force", "UPDATE usage_event SET model_id = -1 WHERE account_id = %(account)s AND event_id = 'one'"),
+    "an event's multiplier": ("events name the multiplier in force", "UPDATE usage_event SET multiplier_id = -1 WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event's cost": ("events cost what rating says", "UPDATE usage_event SET cost_nanos = cost_nanos + 1, absorbed_nanos = 1 WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event's tokens": ("events cost what rating says", "UPDATE usage_event SET output_tokens = output_tokens + 1 WHERE account_id = %(account)s AND event_id = 'one'"),
     "an event beyond all price": ("events cost what rating says", "UPDATE usage_event SET output_tokens = 2^62 WHERE account_id = %(account)s AND event_id = 'one'"),

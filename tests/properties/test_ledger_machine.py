@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from accounts.services.api_keys import issue_api_key
+from billing_platform.overview.explain import explain_entry
 from billing_platform.wiring import CHECKS
 from core.errors import BillingError
 from credits.books import Source
@@ -39,6 +40,8 @@ amounts = st.integers(1, 12)
 picks = st.integers(0, 50)
 steps = st.sampled_from([0, 1, 100, 300, 599, 600, 601, 1_000])
 ago = st.sampled_from([0, 1, 100, 300, 599, 600, 700])
+EXPLAINED_OF_A_KIND = 3
+
 batches = st.lists(st.tuples(st.integers(0, 9), ago, picks, st.booleans()), min_size=1, max_size=5)
 
 
@@ -377,6 +380,15 @@ class LedgerMachine(RuleBasedStateMachine):
     def the_proof_is_silent(self) -> None:
         found = {check.name: list(check.find(self.account.pk, self.account.pk)) for check in CHECKS}
         assert not {name: rows for name, rows in found.items() if rows}
+
+    def teardown(self) -> None:
+        """At the end of a history, what a customer is told of an entry is what was booked: of some of each kind."""
+        said = dict[str, int]()
+        for entry in LedgerEntry.objects.filter(account=self.account).order_by("-seq"):
+            said[entry.kind] = said.get(entry.kind, 0) + 1
+            if said[entry.kind] <= EXPLAINED_OF_A_KIND:
+                told = explain_entry(account_id=self.account.pk, entry_id=entry.pk, now=at(self.now))
+                assert (told.recomputed_nanos, told.matches) == (entry.amount_nanos, True), entry.kind
 
     def both(self, plain: Callable[[], object], product: Callable[[], object]) -> None:
         """Both do it, or both refuse."""

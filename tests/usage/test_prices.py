@@ -4,18 +4,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from core import clock
 from core.errors import InvalidInput, NotFound
 from core.models import AuditRecord
+from tests import factories
 from tests.spending import GPT_4O, OPERATOR, price
 from usage.errors import PriceNotDraft, StalePriceBook, UnknownModel, UnpricedModel
-from usage.models import AiModel, PriceVersion
-from usage.rating import Quantities
+from usage.models import AiModel, PriceVersion, ProviderCost
+from usage.rating import FailedPolicy, Quantities
 from usage.services.estimates import estimate_cost
 from usage.services.price_book import PRICE_BOOK, REFRESH_AFTER, read_price_book
-from usage.services.prices import ACTIVATION_LEAD, activate_price_version, create_draft
+from usage.services.prices import ACTIVATION_LEAD, Draft, activate_price_version, create_draft, create_drafts
 from usage.services.starter_prices import load_starter_prices
 
 pytestmark = pytest.mark.django_db
@@ -93,10 +95,95 @@ def test_activation_is_audited_with_its_reason() -> None:
 )
 def test_an_active_price_is_never_rewritten_even_by_raw_sql(sql: str) -> None:
     version = price(since=NOW - DAY)
-    with pytest.raises(DatabaseError, match="what is recorded stays"), transaction.atomic(), connection.cursor() as cursor:
+    with pytest.raises(DatabaseError, match="what is in force stays"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, [version.pk])
     kept = PriceVersion.objects.get(pk=version.pk)
     assert (kept.input_nanos_per_million, kept.activated_at) == (version.input_nanos_per_million, version.activated_at)
+
+
+def test_a_price_between_two_others_ends_where_the_later_one_begins_and_shortens_the_earlier_one() -> None:
+    first = price(since=NOW - DAY)
+    last = activate(draft(first.model, effective_at=NOW + 4 * DAY))
+    between = activate(draft(first.model, effective_at=NOW + 2 * DAY))
+    first.refresh_from_db()
+    assert (first.ends_at, between.ends_at, last.ends_at) == (NOW + 2 * DAY, NOW + 4 * DAY, None)
+
+
+def test_a_first_price_that_looks_back_and_its_successors_leave_no_gap() -> None:
+    model = model_without_price()
+    activate(draft(model, effective_at=NOW - 9 * DAY))
+    for days in (5, 1, 3):
+        activate(draft(model, effective_at=NOW + days * DAY))
+    periods = list(PriceVersion.objects.order_by("effective_at").values_list("effective_at", "ends_at"))
+    assert [end for _, end in periods] == [begin for begin, _ in periods[1:]] + [None]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "days"), [("later than its end", 5), ("never", None), ("before it began", -9), ("at once as it began", -1)]
+)
+def test_the_end_of_a_price_in_force_only_comes_nearer(wanted: str, days: int | None) -> None:
+    version = price(since=NOW - DAY)
+    activate(draft(version.model, effective_at=NOW + 4 * DAY))
+    with pytest.raises(DatabaseError), transaction.atomic():
+        PriceVersion.objects.filter(pk=version.pk).update(ends_at=None if days is None else NOW + days * DAY)
+    version.refresh_from_db()
+    assert version.ends_at == NOW + 4 * DAY, wanted
+    PriceVersion.objects.filter(pk=version.pk).update(ends_at=NOW + 3 * DAY)
+
+
+@pytest.mark.parametrize(("begins", "ends"), [(-9, None), (-9, 1), (0, 1), (3, None), (3, 9), (-1, 4)])
+def test_two_prices_of_a_model_are_never_in_force_at_once_even_by_raw_sql(begins: int, ends: int | None) -> None:
+    first = price(since=NOW - DAY)
+    activate(draft(first.model, effective_at=NOW + 4 * DAY))
+    second = draft(first.model, effective_at=NOW + begins * DAY)
+    second.ends_at, second.activated_at = None if ends is None else NOW + ends * DAY, NOW
+    with pytest.raises(IntegrityError, match="price_version_one_in_force"), transaction.atomic():
+        second.save()
+    assert PriceVersion.objects.filter(activated_at__isnull=False).count() == 2
+
+
+def test_prices_of_different_models_are_in_force_at_once() -> None:
+    assert [price(code, since=NOW - DAY).ends_at for code in ("one", "two")] == [None, None]
+
+
+def test_the_providers_cost_is_written_with_the_draft_and_fixed_once_that_is_active() -> None:
+    version = draft(model_without_price(), provider=GPT_4O)
+    ProviderCost.objects.filter(version=version).update(input_nanos_per_million=5)
+    activate(version)
+    for change in (
+        lambda: ProviderCost.objects.filter(version=version).update(input_nanos_per_million=6),
+        lambda: ProviderCost.objects.filter(version=version).delete(),
+    ):
+        with pytest.raises(DatabaseError, match="its price is in force"), transaction.atomic():
+            change()
+    assert ProviderCost.objects.get(version=version).prices() == replace(GPT_4O, input=5)
+
+
+def test_no_provider_cost_is_slipped_under_an_active_price() -> None:
+    version, other = price(since=NOW - DAY), draft(model_without_price(), provider=GPT_4O)
+    with pytest.raises(DatabaseError, match="its price is in force"), transaction.atomic():
+        ProviderCost.objects.create(version=version, input_nanos_per_million=1, output_nanos_per_million=1)
+    with pytest.raises(DatabaseError, match="its price is in force"), transaction.atomic():
+        ProviderCost.objects.filter(version=other).update(version=version)
+    assert not ProviderCost.objects.filter(version=version).exists()
+
+
+def test_a_draft_that_is_deleted_takes_its_provider_cost_with_it() -> None:
+    draft(model_without_price(), provider=GPT_4O).delete()
+    assert not ProviderCost.objects.exists()
+
+
+def test_many_drafts_are_written_at_once_and_each_keeps_what_it_was_given() -> None:
+    model = model_without_price()
+    wanted = [
+        Draft(model, GPT_4O, NOW, FailedPolicy.NEVER),
+        Draft(model, DEARER, NOW + DAY, provider=GPT_4O),
+    ]
+    with CaptureQueriesContext(connection) as captured:
+        first, second = create_drafts(drafts=wanted, now=NOW)
+    assert len([query for query in captured if "INSERT" in query["sql"]]) == 2
+    assert (first.rates, first.failed_policy, hasattr(first, "provider_cost")) == (GPT_4O, "never", False)
+    assert (second.rates, second.effective_at, second.provider_cost.prices()) == (DEARER, NOW + DAY, GPT_4O)
 
 
 def test_a_draft_prices_nothing() -> None:
@@ -120,7 +207,7 @@ def test_the_price_in_force_is_the_last_that_took_effect() -> None:
 
 def test_an_estimate_is_what_the_call_would_cost() -> None:
     version = price(since=NOW - DAY)
-    estimate = estimate_cost(model="gpt-4o", used=Quantities(1_000, 500, 200), now=NOW)
+    estimate = estimate_cost(account=factories.make_account(), model="gpt-4o", used=Quantities(1_000, 500, 200), now=NOW)
     assert (estimate.price_version, estimate.cost_nanos) == (version.pk, 2_500_000 + 5_000_000 + 250_000)
 
 

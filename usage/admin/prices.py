@@ -3,38 +3,32 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.functional import cached_property
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from core import clock
-from core.console.dialogs import ReasonForm, dialog_action, done, operator_id
+from core.console.cards import Card, Row
+from core.console.dialogs import dialog_action, done, operator_id
 from core.console.filters import QuestionFilter
-from core.console.forms import UsdField
 from core.console.pages import SmallTableAdmin
 from core.console.shown import EMPTY, fields, link, list_url, usd, usd_column
-from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion
-from usage.models.price_book import PRICE_MAX_NANOS
-from usage.rating import Prices
+from usage.admin.price_forms import CLASSES, COSTS, PER_MILLION, PER_UNIT, ActivateForm, PriceDraftForm, policy_words, words
+from usage.admin.shadow import OffersShadowRuns
+from usage.admin.terms import TermsState, factor, is_in_force, state_tag
+from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion, ProviderCost
+from usage.rating import BASIS_POINTS, FailedPolicy
 from usage.services.prices import activate_price_version, create_draft
 
-PER_MILLION = ("input", "output", "cache_read", "cache_write", "reasoning")
-PER_UNIT = ("request", "image", "second")
-PRICE_COLUMNS = tuple(
-    usd_column(COLUMN_OF_PRICE[name], f"{name.replace('_', ' ').capitalize()}{per}")
-    for names, per in ((PER_MILLION, " / 1M"), (PER_UNIT, ""))
-    for name in names
-)
+PRICE_COLUMNS = tuple(usd_column(COLUMN_OF_PRICE[name], f"{words(name)}{' / 1M' if name in PER_MILLION else ''}") for name in CLASSES)
 
 
 def _in_force(now: datetime) -> Exists:
-    return Exists(PriceVersion.objects.filter(model=OuterRef("pk"), activated_at__isnull=False, effective_at__lte=now))
+    return Exists(PriceVersion.objects.filter(is_in_force(now), model=OuterRef("pk")))
 
 
 class ModelState(QuestionFilter):
@@ -66,86 +60,14 @@ class AiModelAdmin(SmallTableAdmin[AiModel]):
         return link(list_url("usage_priceversion", f"model__id__exact={model.pk}"), "prices")
 
 
-class PriceState(QuestionFilter):
-    """Where a price version stands now."""
-
-    title = "state"
-    parameter_name = "state"
-    questions = {
-        "draft": ("Draft", lambda _now: Q(activated_at=None)),
-        "coming": ("Activated, not yet effective", lambda now: Q(activated_at__isnull=False, effective_at__gt=now)),
-        "effective": ("Effective, or superseded", lambda now: Q(activated_at__isnull=False, effective_at__lte=now)),
-    }
-
-
-def _price(label: str) -> UsdField:
-    return UsdField(label=label, initial="0.00")
-
-
-class PriceDraftForm(forms.ModelForm):  # type: ignore[type-arg]  # takes its model at type checking only
-    """Prices in dollars, as price lists state them."""
-
-    input = _price("Input, $ per 1M tokens")
-    output = _price("Output, $ per 1M tokens")
-    cache_read = _price("Cache read, $ per 1M tokens")
-    cache_write = _price("Cache write, $ per 1M tokens")
-    reasoning = _price("Reasoning, $ per 1M tokens")
-    request = _price("Request, $ each")
-    image = _price("Image, $ each")
-    second = _price("Second, $ each")
-    multiplier_bp = forms.IntegerField(
-        label="Multiplier in basis points",
-        initial=10_000,
-        min_value=0,
-        max_value=1_000_000,
-        widget=UnfoldAdminIntegerFieldWidget,
-        help_text="10,000 is 1: the prices as they stand.",
-    )
-
-    class Meta:
-        model = PriceVersion
-        fields = ("model", "effective_at")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        for name in (*PER_MILLION, *PER_UNIT):
-            if not 0 <= cleaned.get(name, 0) <= PRICE_MAX_NANOS:
-                self.add_error(name, f"A price lies between 0 and {usd(PRICE_MAX_NANOS)}.")
-        return cleaned
-
-    def prices(self) -> Prices:
-        """The form's prices as the value that rating takes."""
-        return Prices(**{name: self.cleaned_data[name] for name in (*PER_MILLION, *PER_UNIT, "multiplier_bp")})
-
-
-class ActivateForm(ReasonForm):
-    """Why this price takes effect."""
-
-    @cached_property
-    def version(self) -> PriceVersion:
-        """The draft it was opened on. Raises Http404."""
-        return self.opened_on(PriceVersion.objects.select_related("model"))
-
-    def lines_before(self) -> list[tuple[str, str]]:
-        """What is charged now, and what will be: the prices that change."""
-        version = self.version
-        active = PriceVersion.objects.filter(model_id=version.model_id, activated_at__isnull=False, effective_at__lte=clock.now())
-        present = active.order_by("-effective_at").first()
-        return [
-            ("Model", version.model.code),
-            ("Meant from", f"{version.effective_at:%Y-%m-%d %H:%M:%S} UTC"),
-            *_changes(present, version),
-        ]
-
-
 @admin.register(PriceVersion)
-class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
+class PriceVersionAdmin(OffersShadowRuns, SmallTableAdmin[PriceVersion]):
     """Dated prices. A new one is a draft; an active one is never rewritten. A wrong draft is deleted and made anew."""
 
     form = PriceDraftForm
-    list_display = ("model", "state", "effective_at", *PRICE_COLUMNS[:5], "multiplier", "activated_at")
+    list_display = ("model", "state", "effective_at", "ends_at", *PRICE_COLUMNS[:5], "multiplier")
     list_display_links = ("model",)
-    list_filter = (PriceState, ("model", RelatedDropdownFilter))
+    list_filter = (TermsState, ("model", RelatedDropdownFilter))
     list_select_related = ("model",)
     search_fields = ("model__code__icontains",)
     search_help_text = "A model's code"
@@ -154,20 +76,28 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
     add_fieldsets = (
         (
             None,
-            {"fields": fields("model", "effective_at"), "description": "A draft: it prices nothing until it is activated."},
+            {
+                "fields": fields("model", "effective_at", "failed_policy"),
+                "description": "A draft: it prices nothing until it is activated.",
+            },
         ),
         ("Per million tokens", {"fields": PER_MILLION}),
         ("Per unit", {"fields": PER_UNIT}),
         ("Both", {"fields": fields("multiplier_bp")}),
+        (
+            "What the provider asks, where that is known",
+            {"fields": COSTS, "description": "For the margin in reports. No customer sees it, and nothing is charged by it."},
+        ),
     )
     fieldsets = (
-        (None, {"fields": fields("model", "state", "effective_at", "activated_at", "created_at")}),
+        (None, {"fields": fields("model", "state", "effective_at", "ends_at", "failed_calls", "activated_at", "created_at")}),
         ("Per million tokens", {"fields": fields(*PRICE_COLUMNS[:5])}),
         ("Per unit", {"fields": fields(*PRICE_COLUMNS[5:])}),
         ("Both", {"fields": fields("multiplier")}),
     )
-    readonly_fields = ("state", "multiplier")
-    actions_detail: ClassVar[tuple[str, ...]] = ("activate",)
+    readonly_fields = ("state", "multiplier", "ends_at", "failed_calls")
+    change_form_outer_after_template = "admin/console/cards_below.html"
+    actions_detail: ClassVar[tuple[str, ...]] = ("shadow_run", "activate")
 
     def has_change_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
         return False
@@ -179,8 +109,25 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
 
     def save_model(self, request: HttpRequest, obj: PriceVersion, form: PriceDraftForm, change: bool) -> None:  # noqa: FBT001
         """Write the draft through the service; the page goes on with the row it made."""
-        draft = create_draft(model=obj.model, prices=form.prices(), effective_at=obj.effective_at, now=clock.now())
+        draft = create_draft(
+            model=obj.model,
+            prices=form.prices(),
+            effective_at=obj.effective_at,
+            failed_policy=FailedPolicy(obj.failed_policy),
+            provider=form.provider(),
+            now=clock.now(),
+        )
         obj.pk = draft.pk
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page, with what is left of each price below it."""
+        version = self.get_object(request, unquote(object_id))
+        context = dict(extra_context or {})
+        if version is not None and self.has_view_permission(request, version):
+            context["page"] = {"cards": [margins(version)]}
+        return super().change_view(request, object_id, form_url, context)
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[object]:
         """Activation is offered on drafts."""
@@ -191,14 +138,15 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
 
     @admin.display(description="State")
     def state(self, version: PriceVersion) -> str:
-        if version.activated_at is None:
-            return "draft"
-        return "coming" if version.effective_at > clock.now() else "effective"
+        return state_tag(version, past="superseded")
 
     @admin.display(description="Multiplier")
     def multiplier(self, version: PriceVersion) -> str:
-        whole, rest = divmod(version.multiplier_bp, 10_000)
-        return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
+        return factor(version.multiplier_bp)
+
+    @admin.display(description="Charged of a failed call")
+    def failed_calls(self, version: PriceVersion) -> str:
+        return policy_words(version)
 
     @dialog_action(
         "Activate",
@@ -221,10 +169,21 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
         return done(request, url, f"Active from {version.effective_at:%Y-%m-%d %H:%M:%S} UTC.")
 
 
-def _changes(present: PriceVersion | None, draft: PriceVersion) -> list[tuple[str, str]]:
-    lines = []
-    for name in (*PER_MILLION, *PER_UNIT):
-        before, after = (getattr(version, COLUMN_OF_PRICE[name], 0) for version in (present, draft))
-        if before != after:
-            lines.append((name.replace("_", " ").capitalize(), f"{usd(before) if present else EMPTY} → {usd(after)}"))
-    return lines
+def margins(version: PriceVersion) -> Card:
+    """What is left of each price, by what the provider asks for the same. Shares are rounded down."""
+    cost = ProviderCost.objects.filter(version=version).first()
+    rows: list[Row] = []
+    for name, column in COLUMN_OF_PRICE.items() if cost is not None else ():
+        price, asked = getattr(version, column) * version.multiplier_bp, getattr(cost, column)
+        if price or asked:
+            rows.append((words(name), usd(price // BASIS_POINTS), usd(asked), _left(price, asked * BASIS_POINTS)))
+    headings = ("Class", "Price", "Provider asks", "Margin")
+    return Card("Margin at the list price", "", headings, rows, "What the provider asks is not known.", is_wide=True)
+
+
+def _left(price: int, cost: int) -> str:
+    """The share of a price that its cost leaves, in per cent with one decimal."""
+    if price == 0:
+        return EMPTY
+    tenths = (price - cost) * 1_000 // price
+    return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10} %"

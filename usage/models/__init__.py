@@ -4,9 +4,11 @@ from usage.models.event import EventFlag, EventStatus, UsageEvent
 from usage.models.platform import AccountDay, FoldedAccount, FoldMark, PlatformDay, PlatformHour
 from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost
 from usage.models.rollups import UncountedBlock, UsageDay, UsageLifetime, UsageQuarter
+from usage.models.shadow import DAYS_MAX, ShadowRun, ShadowStatus
 
 __all__ = (
     "COLUMN_OF_PRICE",
+    "DAYS_MAX",
     "AccountDay",
     "AiModel",
     "EventFlag",
@@ -18,6 +20,8 @@ __all__ = (
     "PriceMultiplier",
     "PriceVersion",
     "ProviderCost",
+    "ShadowRun",
+    "ShadowStatus",
     "UncountedBlock",
     "UsageDay",
     "UsageEvent",

@@ -11,7 +11,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 class Migration(migrations.Migration):
     """Runs usage/sql/uncounted.sql and charge_one.sql, which are reviewed as code."""
 
-    dependencies = (("usage", "0009_price_guards"), ("accounts", "0001_initial"))
+    dependencies = (("usage", "0012_refund_permission"), ("accounts", "0001_initial"))
 
     operations = (
         migrations.CreateModel(

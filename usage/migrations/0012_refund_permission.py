@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """Changes Django's state only: the permission itself is made after `migrate`. The view is what the new check reads."""
 
-    dependencies = (("usage", "0009_price_guards"), ("credits", "0012_usage_return"))
+    dependencies = (("usage", "0011_platform_days"), ("credits", "0012_usage_return"))
 
     operations = (
         migrations.AlterModelOptions(

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('usage', '0009_price_guards'),
+        ('usage', '0010_shadow_run'),
     ]
 
     operations = [
