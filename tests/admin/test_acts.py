@@ -76,6 +76,7 @@ def test_there_are_acts_to_test() -> None:
         "usage_pricemultiplier_activate",
         "usage_pricemultiplier_end",
         "usage_priceversion_activate",
+        "usage_priceversion_import_list",
     ]
 
 

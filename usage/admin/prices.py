@@ -18,6 +18,7 @@ from core.console.filters import QuestionFilter
 from core.console.pages import SmallTableAdmin
 from core.console.shown import EMPTY, fields, link, list_url, usd, usd_column
 from usage.admin.price_forms import CLASSES, COSTS, PER_MILLION, PER_UNIT, ActivateForm, PriceDraftForm, policy_words, words
+from usage.admin.price_lists import ImportForm
 from usage.admin.terms import TermsState, factor, is_in_force, state_tag
 from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion, ProviderCost
 from usage.rating import BASIS_POINTS, FailedPolicy
@@ -96,6 +97,7 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
     )
     readonly_fields = ("state", "multiplier", "ends_at", "failed_calls")
     change_form_outer_after_template = "admin/console/cards_below.html"
+    actions_list: ClassVar[tuple[str, ...]] = ("import_list",)
     actions_detail: ClassVar[tuple[str, ...]] = ("activate",)
 
     def has_change_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
@@ -166,6 +168,20 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
         )
         url = reverse("admin:usage_priceversion_change", args=(object_id,))
         return done(request, url, f"Active from {version.effective_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+    @dialog_action(
+        "Import a price list",
+        permissions=("usage.import_prices", "usage.view_priceversion"),
+        form=ImportForm,
+        icon="upload_file",
+        submit="Import",
+        explains="What the list says becomes what the provider asks; the price is that with a markup. Each model whose price changes gets a"
+        " draft, which prices nothing until it is activated.",
+    )
+    def import_list(self, request: HttpRequest, form: ImportForm) -> HttpResponse:
+        """Make drafts of a public price list."""
+        made = len(form.perform().drafts)
+        return done(request, list_url("usage_priceversion", "state=draft"), f"{made:,} drafts made.")
 
 
 def margins(version: PriceVersion) -> Card:
