@@ -192,7 +192,8 @@ def multipliers(account_id: int) -> Card:
         for row in multipliers_of_account(account_id, clock.now())[:LATEST]
     ]
     headings = ("Pays of the price", "For", "Because it is agreed with", "Until")
-    return Card("Multipliers in force", _list("usage_pricemultiplier", account_id), headings, rows, "It pays the prices as they stand.")
+    url = _list("usage_pricemultiplier", account_id)
+    return Card("Multipliers in force", url, headings, rows, "It pays the prices as they stand.", is_wide=True)
 
 
 def members(account_id: int) -> Card:
@@ -245,9 +246,9 @@ CARDS: Final[tuple[tuple[str, Callable[[int], Card]], ...]] = (
     ("credits.view_grant", latest_grants),
     ("payments.view_order", latest_orders),
     ("usage.view_usageevent", latest_usage),
+    ("usage.view_pricemultiplier", multipliers),
     ("core.view_auditrecord", operators_acts),
     ("core.view_verificationfinding", found_by_verification),
-    ("usage.view_pricemultiplier", multipliers),
     ("accounts.view_membership", members),
     ("accounts.view_apikey", api_keys),
 )

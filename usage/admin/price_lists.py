@@ -34,6 +34,8 @@ class ImportForm(ReasonForm):
     """The first press reads the file and shows what would change, the second makes the drafts. Other terms are shown anew."""
 
     form_before_template: ClassVar[str] = "admin/console/dialog_upload.html"
+    lines_class: ClassVar[str] = "is-long"
+    field_order: ClassVar[tuple[str, ...]] = ("file", "markup_bp", "only", "provider", "effective_at", "reason")
 
     file = forms.FileField(
         label="Price list",

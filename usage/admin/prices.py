@@ -86,7 +86,7 @@ class PriceVersionAdmin(SmallTableAdmin[PriceVersion]):
         ("Both", {"fields": fields("multiplier_bp")}),
         (
             "What the provider asks, where that is known",
-            {"fields": COSTS, "description": "For the margin in reports. No customer sees it, and nothing is charged by it."},
+            {"fields": COSTS, "description": "For the margin only: nothing is charged by it. All of them empty: not known."},
         ),
     )
     fieldsets = (
