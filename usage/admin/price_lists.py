@@ -79,7 +79,9 @@ class ImportForm(ReasonForm):
         return bool(super().is_valid()) and self.plan is None
 
     def effect(self) -> list[tuple[str, str]]:
-        return [] if self.plan is None else list(told_plan(self.plan))
+        return (
+            [] if self.plan is None else [("Price list", "the file is held here; choose another one to change it"), *told_plan(self.plan)]
+        )
 
     def perform(self) -> Imported:
         """Make the drafts. Raises what the service raises."""
