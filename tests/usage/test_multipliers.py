@@ -22,7 +22,14 @@ from usage.errors import PriceNotDraft
 from usage.models import AiModel, PriceMultiplier, UsageEvent
 from usage.rating import FailedPolicy, Quantities
 from usage.services.estimates import estimate_cost
-from usage.services.multipliers import Scope, activate_multiplier, create_multiplier_draft, end_multiplier
+from usage.services.multipliers import (
+    Scope,
+    activate_multiplier,
+    create_multiplier_draft,
+    end_multiplier,
+    multipliers_of_account,
+    pays_at,
+)
 from usage.services.price_book import PRICE_BOOK
 from usage.services.prices import ACTIVATION_LEAD, activate_price_version, create_draft
 
@@ -76,6 +83,9 @@ def test_the_most_specific_multiplier_applies_alone(account: Account) -> None:
     ):
         agree(scope, bp)
         assert cost_of(account) == LIST * bp // 10_000
+        assert pays_at(Scope(account.pk, model_id=model_id()), NOW) == bp, "what the console says"
+    applies = multipliers_of_account(account.pk, NOW)
+    assert [row.multiplier_bp for row in applies] == [15_000, 7_000, 8_000, 9_000]
 
 
 def test_whoever_has_none_pays_the_prices_as_they_stand(account: Account) -> None:
