@@ -82,8 +82,8 @@ def pays_at(scope: Scope, at: datetime) -> int:
 def _whose(scope: Scope) -> Q:
     if scope.account_id is None:
         return Q(tier=scope.tier, account=None)
-    tier = Account.objects.values_list("price_tier", flat=True).get(pk=scope.account_id)
-    return Q(account_id=scope.account_id) | Q(tier=tier, account=None)
+    tier = Account.objects.filter(pk=scope.account_id).values("price_tier")
+    return Q(account_id=scope.account_id) | Q(tier__in=tier, account=None)
 
 
 def _in_force(which: Q, at: datetime) -> list[PriceMultiplier]:
