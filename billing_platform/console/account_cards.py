@@ -24,7 +24,9 @@ from credits.services.wallets import WalletView, read_wallet
 from payments.admin.shown import card_money, order_link, tag
 from payments.admin.work import newest_orders
 from payments.selectors import credit_nanos_of
+from usage.admin.terms import factor
 from usage.selectors import list_recent_events
+from usage.services.multipliers import multipliers_of_account
 
 LATEST: Final = 8
 """Rows of each kind on the page; the full lists are one press away."""
@@ -178,6 +180,22 @@ def latest_usage(account_id: int) -> Card:
     return Card("Latest usage", _list("usage_usageevent", account_id), headings, rows, "No usage yet.", is_wide=True)
 
 
+def multipliers(account_id: int) -> Card:
+    """What it pays of the prices: the most specific one applies, alone."""
+    rows: list[Row] = [
+        (
+            link(page_url("usage_pricemultiplier", row.pk), f"× {factor(row.multiplier_bp)}"),
+            row.model or "every model",
+            "it alone" if row.account_id else f"its tier, {row.tier}",
+            row.ends_at or "another takes its place",
+        )
+        for row in multipliers_of_account(account_id, clock.now())[:LATEST]
+    ]
+    headings = ("Pays of the price", "For", "Because it is agreed with", "Until")
+    url = _list("usage_pricemultiplier", account_id)
+    return Card("Multipliers in force", url, headings, rows, "It pays the prices as they stand.", is_wide=True)
+
+
 def members(account_id: int) -> Card:
     """Who belongs to it."""
     rows: list[Row] = [
@@ -228,6 +246,7 @@ CARDS: Final[tuple[tuple[str, Callable[[int], Card]], ...]] = (
     ("credits.view_grant", latest_grants),
     ("payments.view_order", latest_orders),
     ("usage.view_usageevent", latest_usage),
+    ("usage.view_pricemultiplier", multipliers),
     ("core.view_auditrecord", operators_acts),
     ("core.view_verificationfinding", found_by_verification),
     ("accounts.view_membership", members),

@@ -21,6 +21,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.add_priceversion",
         "usage.change_priceversion",
         "usage.delete_priceversion",
+        "usage.import_prices",
         "usage.add_pricemultiplier",
         "usage.delete_pricemultiplier",
         "usage.run_shadow",

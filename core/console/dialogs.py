@@ -34,6 +34,8 @@ class DialogForm(BaseDialogForm):  # type: ignore[misc]  # unfold has no types
 
     form_before_template: ClassVar[str] = "admin/console/dialog_before.html"
     form_after_template: ClassVar[str] = "admin/console/dialog_after.html"
+    lines_class: ClassVar[str] = ""
+    """`is-long` where the effect has many lines, or long ones."""
 
     def lines_before(self) -> list[tuple[str, str]]:
         """What the operator should know before filling it in: pairs of a word and its value."""

@@ -80,6 +80,7 @@ def test_there_are_acts_to_test() -> None:
         "usage_priceversion_activate",
         "usage_usageevent_refund",
         "usage_priceversion_shadow_run",
+        "usage_priceversion_import_list",
     ]
 
 

@@ -14,7 +14,9 @@ from tests.conftest import Api
 from tests.spending import GPT_4O, price
 from usage.models import AiModel, UsageEvent
 from usage.rating import Prices
+from usage.services.multipliers import Scope, activate_multiplier, create_multiplier_draft
 from usage.services.price_book import PRICE_BOOK
+from usage.services.prices import ACTIVATION_LEAD
 
 MODELS = "/v1/models"
 ESTIMATE = "/v1/estimate"
@@ -85,11 +87,27 @@ def test_an_estimate_is_what_the_call_would_be_charged(api: Api, alice: Person) 
     assert answer.json() == {
         "model": "gpt-4o",
         "price_version": version.pk,
+        "multiplier_bp": 10_000,
         "cost_nanos": "2595000",
         "cost_usd": "0.002595",
     }
     assert not UsageEvent.objects.filter(account=alice.account).exists()
     assert not LedgerEntry.objects.filter(account=alice.account).exists()
+
+
+def test_an_estimate_is_at_what_the_account_pays_of_the_price(api: Api, alice: Person) -> None:
+    version, then = price("gpt-4o"), clock.now() - timedelta(hours=1)
+    row = create_multiplier_draft(scope=Scope(alice.account.pk), multiplier_bp=9_000, effective_at=then, now=then)
+    activate_multiplier(multiplier_id=row.pk, actor_id=None, reason="Tests.", now=then - ACTIVATION_LEAD)
+    PRICE_BOOK.forget()
+    answer = api.post(ESTIMATE, {"model": "gpt-4o", "input_tokens": 1_000}, alice).json()
+    assert answer == {
+        "model": "gpt-4o",
+        "price_version": version.pk,
+        "multiplier_bp": 9_000,
+        "cost_nanos": "2250000",
+        "cost_usd": "0.00225",
+    }
 
 
 def test_units_are_priced_and_a_request_counts_one_where_it_is_not_given(api: Api, alice: Person) -> None:

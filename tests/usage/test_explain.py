@@ -164,7 +164,7 @@ def test_it_tells_who_paid_what_settled_later_what_was_refunded_and_what_was_wri
     ]
     third = factories.give(account, 300)
     write_off_some(account, 150)
-    refund = return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=260, source=Source("tests", "", "back"), now=clock.now())
+    refund = return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=260, source=Source("tests", "", "back"), now=clock.now()).entry
     told = explained(api, alice, entry)
     named = ("how", "nanos", "returned_nanos", "written_off_nanos", "left_nanos")
     assert [tuple(share[name] for name in named) for share in told["booking"]["taken_from"]] == [

@@ -20,11 +20,18 @@ from tests.spending import GPT_4O, OPERATOR, price, report
 from tests.threads import at_once, failures, successes
 from usage.errors import PriceNotDraft
 from usage.models import AiModel, PriceMultiplier, UsageEvent
-from usage.rating import Quantities
+from usage.rating import FailedPolicy, Quantities
 from usage.services.estimates import estimate_cost
-from usage.services.multipliers import Scope, activate_multiplier, create_multiplier_draft, end_multiplier
+from usage.services.multipliers import (
+    Scope,
+    activate_multiplier,
+    create_multiplier_draft,
+    end_multiplier,
+    multipliers_of_account,
+    pays_at,
+)
 from usage.services.price_book import PRICE_BOOK
-from usage.services.prices import ACTIVATION_LEAD
+from usage.services.prices import ACTIVATION_LEAD, activate_price_version, create_draft
 
 NOW = clock.now()
 DAY = timedelta(days=1)
@@ -76,6 +83,9 @@ def test_the_most_specific_multiplier_applies_alone(account: Account) -> None:
     ):
         agree(scope, bp)
         assert cost_of(account) == LIST * bp // 10_000
+        assert pays_at(Scope(account.pk, model_id=model_id()), NOW) == bp, "what the console says"
+    applies = multipliers_of_account(account.pk, NOW)
+    assert [row.multiplier_bp for row in applies] == [15_000, 7_000, 8_000, 9_000]
 
 
 def test_whoever_has_none_pays_the_prices_as_they_stand(account: Account) -> None:
@@ -122,11 +132,35 @@ def test_a_late_event_pays_by_the_multiplier_of_its_time(account: Account) -> No
     assert factories.disagreements() == []
 
 
-def test_a_failed_call_and_a_refused_price_are_multiplied_as_well(account: Account) -> None:
+def test_a_multiplier_of_nothing_charges_nothing(account: Account) -> None:
     agree(Scope(tier="gold"), 0)
     report(account, "one", input_tokens=1_000)
     event = UsageEvent.objects.get()
     assert (event.cost_nanos, event.charged_nanos) == (0, 0)
+    assert factories.disagreements() == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "nanos"),
+    [
+        (FailedPolicy.NEVER, 0),
+        (FailedPolicy.INPUT_ONLY, 2_500_000),
+        (FailedPolicy.REPORTED, LIST),
+        (FailedPolicy.ALWAYS, LIST + 1_000_000),
+    ],
+)
+def test_a_failed_call_pays_what_its_models_policy_says_times_the_multiplier(account: Account, policy: FailedPolicy, nanos: int) -> None:
+    model = AiModel.objects.create(code="flaky", name="Flaky")
+    version = create_draft(
+        model=model, prices=replace(GPT_4O, request=1_000_000), effective_at=NOW - DAY, now=NOW, failed_policy=policy, provider=GPT_4O
+    )
+    activate_price_version(version_id=version.pk, actor_id=None, reason="Tests.", now=NOW)
+    agree(Scope(tier="gold"), 8_000)
+    for status in ("failed", "success"):
+        report(account, status, model="flaky", status=status, input_tokens=1_000, output_tokens=500)
+        factories.end_of_transaction()
+    costs = dict(UsageEvent.objects.values_list("event_id", "cost_nanos"))
+    assert costs == {"failed": nanos * 8 // 10, "success": (LIST + 1_000_000) * 8 // 10}
     assert factories.disagreements() == []
 
 

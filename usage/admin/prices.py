@@ -18,6 +18,7 @@ from core.console.filters import QuestionFilter
 from core.console.pages import SmallTableAdmin
 from core.console.shown import EMPTY, fields, link, list_url, usd, usd_column
 from usage.admin.price_forms import CLASSES, COSTS, PER_MILLION, PER_UNIT, ActivateForm, PriceDraftForm, policy_words, words
+from usage.admin.price_lists import ImportForm
 from usage.admin.shadow import OffersShadowRuns
 from usage.admin.terms import TermsState, factor, is_in_force, state_tag
 from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion, ProviderCost
@@ -86,7 +87,7 @@ class PriceVersionAdmin(OffersShadowRuns, SmallTableAdmin[PriceVersion]):
         ("Both", {"fields": fields("multiplier_bp")}),
         (
             "What the provider asks, where that is known",
-            {"fields": COSTS, "description": "For the margin in reports. No customer sees it, and nothing is charged by it."},
+            {"fields": COSTS, "description": "For the margin only: nothing is charged by it. All of them empty: not known."},
         ),
     )
     fieldsets = (
@@ -97,6 +98,7 @@ class PriceVersionAdmin(OffersShadowRuns, SmallTableAdmin[PriceVersion]):
     )
     readonly_fields = ("state", "multiplier", "ends_at", "failed_calls")
     change_form_outer_after_template = "admin/console/cards_below.html"
+    actions_list: ClassVar[tuple[str, ...]] = ("import_list",)
     actions_detail: ClassVar[tuple[str, ...]] = ("shadow_run", "activate")
 
     def has_change_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
@@ -167,6 +169,20 @@ class PriceVersionAdmin(OffersShadowRuns, SmallTableAdmin[PriceVersion]):
         )
         url = reverse("admin:usage_priceversion_change", args=(object_id,))
         return done(request, url, f"Active from {version.effective_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+    @dialog_action(
+        "Import a price list",
+        permissions=("usage.import_prices", "usage.view_priceversion"),
+        form=ImportForm,
+        icon="upload_file",
+        submit="Import",
+        explains="What the list says becomes what the provider asks; the price is that with a markup. Each model whose price changes gets a"
+        " draft, which prices nothing until it is activated.",
+    )
+    def import_list(self, request: HttpRequest, form: ImportForm) -> HttpResponse:
+        """Make drafts of a public price list."""
+        made = len(form.perform().drafts)
+        return done(request, list_url("usage_priceversion", "state=draft"), f"{made:,} drafts made.")
 
 
 def margins(version: PriceVersion) -> Card:

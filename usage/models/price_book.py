@@ -97,7 +97,7 @@ class PriceVersion(PriceColumns):
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
-        permissions = (("activate_priceversion", "Can activate a price version"),)
+        permissions = (("activate_priceversion", "Can activate a price version"), ("import_prices", "Can import a price list"))
         constraints = (
             models.CheckConstraint(condition=_PRICES_IN_RANGE, name="price_version_prices_in_range"),
             models.CheckConstraint(condition=_MULTIPLIER_IN_RANGE, name="price_version_multiplier_in_range"),

@@ -68,20 +68,27 @@ def create_multiplier_draft(
     )
 
 
-def multipliers_of(scope: Scope, at: datetime) -> list[PriceMultiplier]:
-    """Those in force at an instant that apply to this account or tier, and to this model or all, the most specific one first."""
-    whose = Q(tier=scope.tier, account=None)
-    if scope.account_id is not None:
-        tier = Account.objects.values_list("price_tier", flat=True).get(pk=scope.account_id)
-        whose = Q(account_id=scope.account_id) | Q(tier=tier, account=None)
-    active = PriceMultiplier.objects.filter(whose, activated_at__isnull=False, effective_at__lte=at).exclude(ends_at__lte=at)
-    found = active.filter(Q(model=None) | Q(model_id=scope.model_id)).select_related("model")
-    return sorted(found, key=lambda row: (row.account_id is None, row.model_id is None))
+def multipliers_of_account(account_id: int, at: datetime) -> list[PriceMultiplier]:
+    """Those in force at an instant for an account, its own and its tier's, of whatever model; the most specific ones first."""
+    return _in_force(_whose(Scope(account_id)), at)
 
 
 def pays_at(scope: Scope, at: datetime) -> int:
     """What this account or tier pays of the prices of this model, or of those without a multiplier of their own, in basis points."""
-    return next((row.multiplier_bp for row in multipliers_of(scope, at)), BASIS_POINTS)
+    found = _in_force(_whose(scope) & (Q(model=None) | Q(model_id=scope.model_id)), at)
+    return found[0].multiplier_bp if found else BASIS_POINTS
+
+
+def _whose(scope: Scope) -> Q:
+    if scope.account_id is None:
+        return Q(tier=scope.tier, account=None)
+    tier = Account.objects.filter(pk=scope.account_id).values("price_tier")
+    return Q(account_id=scope.account_id) | Q(tier__in=tier, account=None)
+
+
+def _in_force(which: Q, at: datetime) -> list[PriceMultiplier]:
+    active = PriceMultiplier.objects.filter(which, activated_at__isnull=False, effective_at__lte=at).exclude(ends_at__lte=at)
+    return sorted(active.select_related("model"), key=lambda row: (row.account_id is None, row.model_id is None))
 
 
 def activate_multiplier(*, multiplier_id: int, actor_id: int | None, reason: str, now: datetime) -> PriceMultiplier:

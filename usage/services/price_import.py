@@ -83,7 +83,8 @@ class Plan:
     @property
     def unused(self) -> Counter[str]:
         """The price fields that we have no unit for, and how many of the models taken have them."""
-        return Counter(field for line in self.lines if line.listed is not None for field in line.listed.unused)
+        taken = [line.listed for line in self.lines if line.listed is not None and line.outcome is not Outcome.REFUSED]
+        return Counter(field for listed in taken for field in listed.unused)
 
 
 @dataclass(frozen=True, slots=True)
