@@ -12,7 +12,6 @@ from typing import Final
 from django.db import connection, transaction
 
 from core.errors import BillingError, Conflict, InvalidInput, InvariantViolation
-from core.money import AMOUNT_MAX_NANOS
 from credits.errors import HoldAlreadyCaptured, HoldNotFound, HoldVoided
 from credits.services.batches import OVERFLOW
 from credits.services.holds import Remaining, facts_of
@@ -20,13 +19,12 @@ from credits.services.wallets import read_wallet
 from usage.models import EventFlag
 from usage.selectors import UsageEvent, get_event
 from usage.services.admission import account_named
+from usage.services.charging import charge_one
 from usage.services.directory import ACCOUNTS, KEYS
-from usage.services.events import Call, DollarText, ReportedEvent, metadata_text, tidy
+from usage.services.events import Call, DollarText, ReportedEvent, tidy
 from usage.services.ingest import REFUSALS, post_events
 from usage.services.price_book import PRICE_BOOK
 from usage.services.staging import Placed, Reference, place_event, stage_event
-
-_CHARGE_ONE: Final = f"SELECT outcome, charged_nanos, flag, available_nanos, reserved_nanos FROM usage_charge_one({', '.join(['%s'] * 25)})"  # noqa: S608 - nothing of a request is in it
 
 
 class CaptureRequest(Call, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +64,7 @@ def capture(asked: CaptureRequest, *, hold: str, now: datetime) -> Captured:
         keys=KEYS.resolve(set() if asked.api_key is None else {asked.api_key}, now),
     )
     placed = place_event(event, known)
-    outcome, charged, flag, available, reserved = _charge(event, placed, now)
+    outcome, charged, flag, available, reserved = charge_one(event, placed, now=now)
     if outcome == "charged":
         return Captured(charged, placed.rated.cost_nanos - charged, flag, is_repeat=False, remaining=Remaining(max(0, available), reserved))
     if outcome == "by_hand":
@@ -81,23 +79,6 @@ def _event(asked: CaptureRequest, hold: str) -> ReportedEvent:
     """A capture is the event that names its hold: reported either way it is the same one."""
     said = {name: getattr(asked, name) for name in asked.__struct_fields__ if name != "amount"}
     return tidy(ReportedEvent(hold=hold, cost=asked.amount, **said))
-
-
-def _charge(event: ReportedEvent, placed: Placed, now: datetime) -> tuple[str, int, str | None, int, int]:
-    rated = placed.rated
-    values = (
-        *(placed.account_id, event.event_id, placed.fingerprint.hex(), placed.api_key_id, rated.model_id, rated.version_id),
-        *(rated.multiplier_id, event.status),
-        *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens, event.reasoning_tokens),
-        *(event.requests, event.images, event.seconds, rated.cost_nanos, rated.provider_cost_nanos, event.endpoint),
-        *(metadata_text(event.metadata), placed.local_date, event.hold, placed.occurred_at, now, AMOUNT_MAX_NANOS),
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(_CHARGE_ONE, values)
-        row: tuple[str, int, str | None, int, int] | None = cursor.fetchone()
-    if row is None:
-        raise InvariantViolation("a function that returns one row returned none")
-    return row
 
 
 def _charge_by_hand(event: ReportedEvent, known: Reference, now: datetime) -> None:
