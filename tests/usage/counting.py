@@ -9,6 +9,7 @@ from accounts.models import Account
 from credits.models import LedgerEntry, Wallet
 from tests import factories
 from usage.models import UsageDay, UsageEvent, UsageLifetime, UsageQuarter
+from usage.services.counting import count_account
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class Sums:
 
 def sums_everywhere(account: Account) -> Sums:
     """
-    An account's usage, added up from each of the places that know it, which must all say the same. Its wallet must agree with its entries.
+    An account's usage, when it is counted, added up from each of the places that know it, which must all say the same. Its wallet must
+    agree with its entries.
     """
+    count_account(account.pk)
     events = UsageEvent.objects.filter(account=account)
     told = {"events": Sums(events.count(), _sum(events, "input_tokens"), _sum(events, "charged_nanos") - _sum(events, "refunded_nanos"))}
     for table in (UsageDay, UsageQuarter, UsageLifetime):
@@ -40,6 +43,7 @@ def sums_everywhere(account: Account) -> Sums:
 
 def days_of(account: Account) -> Counter[str]:
     """How many events each local day has, whatever became of them."""
+    count_account(account.pk)
     counted: Counter[str] = Counter()
     for row in UsageDay.objects.filter(account=account):
         counted[row.day.isoformat()] += row.events

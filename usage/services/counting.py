@@ -29,17 +29,17 @@ def count_account(account_id: int) -> None:
         count_accounts([account_id])
 
 
-def count_accounts(account_ids: list[int]) -> int:
+def count_accounts(account_ids: list[int], *, events_max: int = EVENTS_AT_ONCE) -> int:
     """
     Bring the roll-ups of these accounts up to what is booked; returns how many events were counted.
 
-    In transactions of about `EVENTS_AT_ONCE` events, or in the caller's, who then holds the accounts' lifetime rows locked.
+    In transactions of about `events_max` events, or in the caller's, who then holds the accounts' lifetime rows locked.
     """
     counted, some = 0, 1
     while some:
         with transaction.atomic(), connection.cursor() as cursor:
             lock_counts(account_ids)
-            cursor.execute(_COUNT, {"accounts": account_ids, "events_max": EVENTS_AT_ONCE})
+            cursor.execute(_COUNT, {"accounts": account_ids, "events_max": events_max})
             (some,) = cursor.fetchone()
         counted += some
     return counted

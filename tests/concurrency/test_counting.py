@@ -1,0 +1,141 @@
+"""Roll-ups are counted after booking: once, whoever counts, whatever is booked, given back or killed meanwhile."""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import pytest
+from django.db import OperationalError, connection
+
+from accounts.models import Account
+from core import clock
+from tests import factories
+from tests.concurrency.test_counts import held, wait_until, wait_until_somebody_waits
+from tests.concurrency.test_spending import ONE_NANO, assert_nothing_failed, assert_silent, call, report
+from tests.spending import adjust, price, refund
+from tests.threads import at_once
+from tests.usage.counting import Sums, sums_everywhere
+from usage.models import UncountedBlock, UsageDay, UsageEvent
+from usage.services import counting
+from usage.services.rebuilding import check_rollups
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BATCHES: Final = 24
+WAITS: Final = "wait_event_type = 'Lock' AND datname = current_database()"
+
+
+@pytest.fixture(autouse=True)
+def nano_price(transactional_db: None) -> None:
+    price("nano", ONE_NANO, since=clock.now() - timedelta(days=80))
+
+
+def spender() -> Account:
+    account = factories.make_account()
+    adjust(account, 100_000)
+    return account
+
+
+def send(account: Account, name: str, *, events: int = 5) -> None:
+    report([call(account, f"{name}-{number}", 2) for number in range(events)])
+
+
+def test_what_is_booked_waits_until_somebody_counts_it_and_is_counted_once() -> None:
+    account = spender()
+    send(account, "a")
+    send(account, "b", events=1)
+    assert (UncountedBlock.objects.count(), UsageDay.objects.count()) == (2, 0)
+    assert_silent()
+    assert counting.count_accounts([account.pk]) == 6
+    assert (UncountedBlock.objects.count(), counting.count_accounts([account.pk])) == (0, 0)
+    assert sums_everywhere(account) == Sums(6, 12, 12)
+    assert_silent()
+
+
+def test_a_count_takes_so_many_events_at_a_time_and_goes_on() -> None:
+    account = spender()
+    for number in range(5):
+        send(account, f"batch-{number}")
+    assert counting.count_accounts([account.pk], events_max=7) == 25
+    assert sums_everywhere(account) == Sums(25, 50, 50)
+    assert_silent()
+
+
+def book(accounts: list[Account], thread: int) -> None:
+    for number in range(BATCHES):
+        chosen = random.Random(number * 7 + thread).sample(accounts, 2)
+        report([call(account, f"{thread}-{number}-{n}", 2) for n in range(4) for account in chosen])
+
+
+def give_back_some() -> None:
+    event = UsageEvent.objects.filter(refunded_nanos=0).order_by("?").first()
+    if event is not None:
+        refund(Account.objects.get(pk=event.account_id), event.event_id, random.choice([1, None]))
+    assert not check_rollups(now=clock.now()).accounts
+
+
+def count_all() -> None:
+    for account_id in UncountedBlock.objects.values_list("account_id", flat=True).distinct():
+        counting.count_account(account_id)
+    counting.count_waiting(has_time=lambda: True)
+
+
+def test_everybody_counts_and_gives_back_while_batches_come_and_nothing_is_counted_twice() -> None:
+    accounts = [spender() for _ in range(3)]
+    over = threading.Event()
+
+    def until_over(act: Callable[[], None]) -> None:
+        while not over.is_set():
+            act()
+
+    def book_all() -> None:
+        try:
+            assert_nothing_failed(list(at_once(*(partial(book, accounts, thread) for thread in range(3)))))
+        finally:
+            over.set()
+
+    assert_nothing_failed(list(at_once(book_all, *(partial(until_over, act) for act in (count_all, count_all, give_back_some)))))
+    for account in accounts:
+        assert sums_everywhere(account).events == UsageEvent.objects.filter(account=account).count()
+    assert UsageEvent.objects.filter(refunded_nanos__gt=0).exists()
+    assert_silent()
+
+
+def test_a_count_that_is_killed_in_the_middle_leaves_its_marks() -> None:
+    account = spender()
+    send(account, "first")
+    assert counting.count_accounts([account.pk]) == 5
+    send(account, "second")
+
+    def kill() -> None:
+        with held("SELECT FROM usage_day WHERE account_id = %s FOR UPDATE", account):
+            wait_until_somebody_waits()
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
+        wait_until("NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')")
+
+    def count() -> int:
+        wait_until("EXISTS (SELECT FROM pg_locks WHERE relation = 'usage_day'::regclass AND mode = 'RowShareLock')")
+        return counting.count_accounts([account.pk])
+
+    killed, _ = at_once(count, kill)
+    assert isinstance(killed, OperationalError)
+    assert UncountedBlock.objects.count() == 1
+    assert sums_everywhere(account) == Sums(10, 20, 20)
+    assert_silent()
+
+
+def test_a_refund_counts_what_was_booked_before_it() -> None:
+    account = spender()
+    send(account, "a")
+    refund(account, "a-0", 1)
+    refund(account, "a-1")
+    assert UncountedBlock.objects.count() == 0
+    assert sums_everywhere(account) == Sums(5, 10, 7)
+    assert dict(UsageDay.objects.values_list("status", "events")) == {"success": 4, "refunded": 1}
+    assert_silent()
