@@ -24,13 +24,16 @@ from usage.services.rebuilding import check_rollups
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BATCHES: Final = 24
+BATCHES: Final = 40
+MODELS: Final = ("nano", *(f"nano-{number}" for number in range(9)))
+"""Many, so that two who count one account at once have many rows to wait for each other at."""
 WAITS: Final = "wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @pytest.fixture(autouse=True)
 def nano_price(transactional_db: None) -> None:
-    price("nano", ONE_NANO, since=clock.now() - timedelta(days=80))
+    for model in MODELS:
+        price(model, ONE_NANO, since=clock.now() - timedelta(days=80))
 
 
 def spender() -> Account:
@@ -66,8 +69,9 @@ def test_a_count_takes_so_many_events_at_a_time_and_goes_on() -> None:
 
 def book(accounts: list[Account], thread: int) -> None:
     for number in range(BATCHES):
-        chosen = random.Random(number * 7 + thread).sample(accounts, 2)
-        report([call(account, f"{thread}-{number}-{n}", 2) for n in range(4) for account in chosen])
+        rng = random.Random(number * 7 + thread)
+        named = {model: rng.sample(accounts, 2) for model in rng.sample(MODELS, 5)}
+        report([call(account, f"{thread}-{number}-{model}", 2) | {"model": model} for model, chosen in named.items() for account in chosen])
 
 
 def give_back_some() -> None:
