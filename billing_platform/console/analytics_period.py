@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+from core.days import parse_day
+
 DAYS_MAX: Final = 400
 GROUPS_DAYS_MAX: Final = 93
 """So many days are summed at most by account or by key: every account has rows of its own for each of them."""
@@ -88,7 +90,7 @@ def _month(text: str, today: date) -> Period:
 
 
 def _range(begin: str, end: str, today: date) -> Period:
-    since, until = _day(begin), _day(end) or today
+    since, until = parse_day(begin), parse_day(end) or today
     if since is None:
         return _last(USUAL, today, "A day is written like 2026-03-09.")
     if not 0 <= (until - since).days < DAYS_MAX:
@@ -98,10 +100,3 @@ def _range(begin: str, end: str, today: date) -> Period:
 
 def _range_query(since: date, until: date) -> str:
     return urlencode({"period": "range", "from": since.isoformat(), "to": until.isoformat()})
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

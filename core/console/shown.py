@@ -15,15 +15,12 @@ Column = Callable[[Any], str]
 EMPTY: Final = "–"
 SHOWN_OF_ID: Final = 24
 
-
-def usd(nanos: int) -> str:
-    """Dollars, exact, grouped by thousands, with the sign before the unit: `-$1,234.50`."""
-    return f"{'-' if nanos < 0 else ''}${_grouped(money.usd_text(abs(nanos)))}"
+usd: Final = money.usd_signed
 
 
 def credit_count(nanos: int) -> str:
     """Credits, exact, grouped by thousands, with their unit."""
-    return f"{_grouped(money.credits_text(nanos))} credits"
+    return f"{money.grouped(money.credits_text(nanos))} credits"
 
 
 def both(nanos: int) -> str:
@@ -137,8 +134,3 @@ def account_link(row: Any) -> SafeString:  # noqa: ANN401 - a row of any model w
 
 
 titled(account_link, "account_link", "Account")
-
-
-def _grouped(text: str) -> str:
-    whole, dot, fraction = text.partition(".")
-    return f"{int(whole):,}{dot}{fraction}" if whole not in {"-0", ""} else text

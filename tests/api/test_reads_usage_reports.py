@@ -240,6 +240,8 @@ def test_the_same_days_have_the_same_numbers_on_every_screen(api: Api, caller: P
     [
         ("period=weekly", "invalid_choice"),
         ("from=x", "invalid_datetime"),
+        ("from=20260301", "invalid_datetime"),
+        ("to=2026-W10-1", "invalid_datetime"),
         ("from=2026-03-02&to=2026-02-01", "invalid_range"),
         ("to=2020-01-01", "invalid_range"),
         ("from=2024-01-01&to=2026-01-01", "out_of_range"),
