@@ -232,7 +232,9 @@ def test_accounts_and_keys_have_a_plot_of_what_they_were_charged(account: Accoun
         ({"account": debtor.public_id}, "API keys"),
     ):
         assert f"{groups} that were charged most ($)" in text_of(boss, PAGE, **SPAN, **query)
-    (plot,) = boss.get(PAGE, SPAN | {"by": "account"}).context_data["plots"]  # type: ignore[attr-defined]
+    found = boss.get(PAGE, SPAN | {"by": "account"}).context
+    assert found is not None
+    (plot,) = found["plots"]
     data = json.loads(plot.data)
     assert data["labels"] == [str(debtor), str(account), str(saver)]
     assert data["datasets"][0]["data"] == [20.0, 14.0, 3.0]

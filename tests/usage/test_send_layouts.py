@@ -193,7 +193,7 @@ def test_another_meters_price_is_read_as_it_is_spelled_and_rounded_once(spelled:
 
 @pytest.mark.parametrize(
     "spelled",
-    ["0.0000000004", "5e-10", "1e-400", "-1e-400", "10000000000", "1e300", '"0.5"', "true", "[]"],
+    ["0.0000000004", "5e-10", "1e-400", "1e-99999999999999999999", "-1e-400", "10000000000", "1e300", '"0.5"', "true", "[]"],
 )
 def test_a_price_that_would_be_nothing_or_is_no_price_is_refused(spelled: str) -> None:
     with pytest.raises(Skipped) as skipped:

@@ -90,13 +90,17 @@ def dollars(said: bytes) -> str:
 
     Raises Skipped `bad_cost`, also where a price above 0 would become 0: a call is not given away for want of decimals.
     """
-    try:
-        cost = Decimal(said.decode()) if _NUMBER.fullmatch(said) else None
-        nearest = None if cost is None else cost.quantize(_NANO, ROUND_HALF_EVEN)
-    except ArithmeticError:  # An exponent beyond all dollars.
-        nearest = None
-    if cost is None or nearest is None or not 0 <= cost < _COST_END:
+    cost = _exact(said)
+    if cost is None or not 0 <= cost < _COST_END:
         raise Skipped("bad_cost", f"The cost must be a number of dollars, and is {said!r:.60}.")
+    nearest = cost.quantize(_NANO, ROUND_HALF_EVEN)
     if cost and not nearest:
         raise Skipped("bad_cost", f"The cost is less than half of a nano-dollar, and would be 0: {said!r:.60}.")
     return f"{abs(nearest):f}"
+
+
+def _exact(said: bytes) -> Decimal | None:
+    try:
+        return Decimal(said.decode()) if _NUMBER.fullmatch(said) else None
+    except ArithmeticError:  # An exponent beyond all numbers.
+        return None
