@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg.errors import UniqueViolation
 
@@ -146,7 +146,9 @@ def _insert(cursor: CursorWrapper, staged: list[Staged], block: int) -> dict[int
     try:
         with transaction.atomic():
             copy_rows(cursor, "usage_event", COLUMNS, rows)
-    except UniqueViolation:
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
         return _insert_new(cursor, rows)
     return {}
 
