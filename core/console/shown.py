@@ -31,6 +31,14 @@ def both(nanos: int) -> str:
     return f"{usd(nanos)} ({credit_count(nanos)})"
 
 
+def percent(part: int, whole: int) -> str:
+    """A share to a tenth of a per cent, rounded down, in integers; empty where there is nothing to take a share of."""
+    if whole <= 0:
+        return ""
+    tenths = part * 1_000 // whole
+    return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10} %"
+
+
 def amount(nanos: int | None) -> str:
     """Dollars over credits, for cells and fields."""
     if nanos is None:

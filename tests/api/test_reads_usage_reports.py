@@ -442,5 +442,7 @@ def test_recent_calls_say_which_were_refunded_and_what_they_cost_in_the_end(api:
         "e": ("failed", "0.00"),
     }
     one = api.get("/v1/usage/events/b", caller).json()
-    names = ("status", "cost_usd", "charged_nanos", "charged_usd", "refunded_nanos", "refunded_usd")
-    assert [one[name] for name in names] == ["success", "0.0025", "2500000", "0.0025", "2500000", "0.0025"]
+    names = ("status", "call_status", "cost_usd", "charged_nanos", "charged_usd", "refunded_nanos", "refunded_usd")
+    assert [one[name] for name in names] == ["refunded", "success", "0.0025", "2500000", "0.0025", "2500000", "0.0025"]
+    failed = api.get("/v1/usage/events/e", caller).json()
+    assert (failed["status"], failed["call_status"]) == ("failed", "failed")
