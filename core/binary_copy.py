@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from struct import Struct
 from typing import Final
 
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 NULL: Final = b"\xff\xff\xff\xff"
@@ -51,6 +52,10 @@ def jsonb(value: str | None) -> bytes:
 
 
 def copy_rows(cursor: CursorWrapper, table: str, columns: str, rows: Iterable[bytes]) -> None:
-    """Write packed rows to a table, in their order. Raises psycopg's own errors."""
-    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+    """
+    Write packed rows to a table, in their order.
+
+    Raises Django's database errors, as every other statement does: DRF's handler knows which of them mean "try again".
+    """
+    with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(b"".join((_HEADER, *rows, _TRAILER)))

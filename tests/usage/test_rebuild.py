@@ -232,6 +232,7 @@ def test_calls_that_arrive_during_a_rebuild_are_neither_lost_nor_counted_twice()
     def rebuild() -> int:
         rebuilt = 0
         while not stop.is_set():
+            count_account(account.pk)
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM wallet WHERE account_id = %s FOR NO KEY UPDATE", [account.pk])
                 cursor.execute("DELETE FROM usage_day; UPDATE usage_quarter SET events = 1; UPDATE usage_lifetime SET input_tokens = 0")
@@ -270,7 +271,7 @@ def test_a_rebuild_that_is_killed_half_way_leaves_whole_accounts() -> None:
 
     def kill() -> int:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM wallet WHERE account_id = %s FOR UPDATE", [second.pk])
+            cursor.execute("SELECT 1 FROM usage_lifetime WHERE account_id = %s FOR UPDATE", [second.pk])
             waits.set()
             return terminate_waiting(cursor.execute, cursor.fetchall)
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg.errors import UniqueViolation
 
+from core.arrays import array_text
 from core.binary_copy import copy_rows
 from core.errors import BillingError
 from core.metrics import CONFLICTS
@@ -132,7 +133,7 @@ def post_events(cursor: CursorWrapper, staged: list[Staged], *, now: datetime) -
         cursor.execute(_TELL)
     booked = Counter(charge.account_id for charge in fresh if charge.position not in posted.refused)
     if booked:
-        cursor.execute(_MARK, {"block": block, "now": now, "accounts": list(booked.keys()), "events": list(booked.values())})
+        cursor.execute(_MARK, {"block": block, "now": now, "accounts": array_text(booked), "events": array_text(booked.values())})
     return known, posted.refused
 
 
@@ -146,7 +147,9 @@ def _insert(cursor: CursorWrapper, staged: list[Staged], block: int) -> dict[int
     try:
         with transaction.atomic():
             copy_rows(cursor, "usage_event", COLUMNS, rows)
-    except UniqueViolation:
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
         return _insert_new(cursor, rows)
     return {}
 
