@@ -25,6 +25,7 @@ from core.console.shown import EMPTY, usd
 from credits.admin import revenue
 from credits.admin.revenue import Revenue
 from credits.services.revenue import folded_through
+from usage.services.counting import count_account
 from usage.services.platform_days import counted_at
 
 PERMISSION: Final = "usage.view_analytics"
@@ -101,6 +102,8 @@ def _asked(request: HttpRequest) -> Asked:
     account = Account.objects.filter(pk__in=find_account_ids(word)).first() if word else None
     if word and account is None:
         raise Http404("There is no such account.")
+    if account is not None and period.hours_since is not None:
+        count_account(account.pk)  # Its hours are read from its own roll-ups, which are not folded.
     view = request.GET.get("by", "")
     return Asked(period, account, view if view in VIEWS and account is None else "")
 
@@ -120,7 +123,7 @@ def _found(asked: Asked) -> dict[str, Any]:
         "plots": [] if asked.view else _plots(period, used, days, pk),
         "used": used_words(all_used, sum(absorbed.values())),
         "earned": earned_words(earned),
-        "counted_at": counted_at(),
+        "counted_at": clock.now() if pk and period.hours_since is not None else counted_at(),
         "folded_through": folded_through(),
     }
 
