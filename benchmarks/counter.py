@@ -59,7 +59,8 @@ class Counter:
     def end(self) -> tuple[Counted, dict[str, float]]:
         """It counts the rest, and stops. With it, seconds of CPU of the process and of its session since `begin`, of the rest too."""
         self._tell(_END)
-        counted = Counted(**self._heard())
+        heard = self._heard()
+        counted = Counted(int(heard["within"]), int(heard["after"]), heard["after_seconds"])
         used = [now - before for now, before in zip(self._worked(), self._before, strict=True)]
         return counted, dict(zip(("counter", "counter's database"), used, strict=True))
 
