@@ -42,11 +42,6 @@ class WalletBefore(msgspec.Struct, frozen=True, gc=False):
     has_limits: bool
     absorbs: bool
 
-    @property
-    def is_special(self) -> bool:
-        """Whether more than burning grants is to be done."""
-        return self.is_due or self.lapses or self.has_limits or self.absorbs
-
 
 ENTRY_COLUMNS: Final = (
     "account_id, seq, amount_nanos, balance_after_nanos, spent_after_nanos, occurred_at, created_at, kind, book, source_type, description,"

@@ -16,6 +16,7 @@ from typing import Final
 
 from django.db.backends.utils import CursorWrapper
 
+from core.arrays import array_text
 from core.binary_copy import copy_rows
 from core.errors import InvariantViolation
 from core.money import AMOUNT_MAX_NANOS
@@ -109,7 +110,7 @@ def post_batch(cursor: CursorWrapper, charges: Iterable[EventCharge], *, remove:
 
 
 def _lock(cursor: CursorWrapper, account_ids: Collection[int], now: datetime) -> dict[int, WalletBefore]:
-    cursor.execute(_LOCK, {"accounts": _array(sorted(account_ids)), "now": now})
+    cursor.execute(_LOCK, {"accounts": array_text(sorted(account_ids)), "now": now})
     wallets = {row[0]: WalletBefore(*row) for row in cursor.fetchall()}
     if len(wallets) < len(account_ids):
         msg = f"no wallet for accounts {sorted(set(account_ids) - set(wallets))[:5]}: they are made before a batch"
@@ -170,13 +171,13 @@ def _burn(cursor: CursorWrapper, batch: _Batch, *, without: set[int], now: datet
     wallets = [batch.wallets[account_id] for account_id in accounts]
     entries = [entry_rows(wallet, batch.charges[wallet.account_id], now=now) for wallet in wallets]
     arrays = {
-        "accounts": _array(accounts),
-        "spent": _array(wallet.spent_nanos for wallet in wallets),
-        "next_seq": _array(wallet.next_seq for wallet in wallets),
-        "booked_at": _array(f'"{wallet.ahead or now}"' for wallet in wallets),
-        "cost": _array(_cost(batch.charges[account_id]) for account_id in accounts),
-        "entries": _array(len(rows) for rows in entries),
-        "released": _array(batch.released.get(account_id, 0) for account_id in accounts),
+        "accounts": array_text(accounts),
+        "spent": array_text(wallet.spent_nanos for wallet in wallets),
+        "next_seq": array_text(wallet.next_seq for wallet in wallets),
+        "booked_at": array_text(f'"{wallet.ahead or now}"' for wallet in wallets),
+        "cost": array_text(_cost(batch.charges[account_id]) for account_id in accounts),
+        "entries": array_text(len(rows) for rows in entries),
+        "released": array_text(batch.released.get(account_id, 0) for account_id in accounts),
     }
     cursor.execute(_BURN, arrays)
     # Ids rise along seq, so that an account's entry is found by its id.
@@ -188,11 +189,6 @@ def _cost(charges: list[EventCharge]) -> int:
 
 
 _NANOS: Final = attrgetter("nanos")
-
-
-def _array(values: Iterable[object]) -> str:
-    """An array's text: made here, since the driver would look at each value by itself."""
-    return f"{{{','.join(map(str, values))}}}"
 
 
 def _spend_by_hand(cursor: CursorWrapper, account_ids: list[int], now: datetime) -> None:

@@ -24,6 +24,7 @@ from credits.services.sealing import seal_ledger
 from tests.actors import PASSWORD, Person, customer_key, make_operator, make_person, platform_key
 from tests.spending import GPT_4O, adjust, price, report
 from usage.models import PriceMultiplier, PriceVersion
+from usage.services.counting import count_account
 from usage.services.directory import ACCOUNTS, KEYS
 from usage.services.multipliers import Scope, create_multiplier_draft
 from usage.services.price_book import PRICE_BOOK
@@ -53,6 +54,7 @@ def make_house() -> House:
     active = price()
     adjust(owner.account, 20 * DOLLAR)
     report(owner.account, "call-1", "call-2", "call-3", input_tokens=100_000)
+    count_account(owner.account.pk)
     invite(account_id=owner.account.pk, email="bob@example.com", role=Role.VIEWER, actor_id=owner.user.pk, now=now)
     for frozen in (True, False):
         set_frozen(account_id=owner.account.pk, is_frozen=frozen, actor_id=boss.pk, reason="For the tests.", now=now)

@@ -78,9 +78,9 @@ def test_there_are_acts_to_test() -> None:
         "usage_pricemultiplier_activate",
         "usage_pricemultiplier_end",
         "usage_priceversion_activate",
-        "usage_usageevent_refund",
-        "usage_priceversion_shadow_run",
         "usage_priceversion_import_list",
+        "usage_priceversion_shadow_run",
+        "usage_usageevent_refund",
     ]
 
 

@@ -16,6 +16,7 @@ from tests.admin.house import House
 from tests.admin.looking import queries, shown
 from tests.spending import adjust, report
 from usage.admin import events
+from usage.services.counting import count_account
 
 HOT = {
     "/admin/credits/ledgerentry/": "ledger_entry",
@@ -51,6 +52,7 @@ def other(house: House) -> Account:
     account = make_person("dora").account
     adjust(account, 1_000_000_000)
     report(account, "call-1", "dora-2")
+    count_account(account.pk)
     open_hold(account_id=account.pk, terms=HoldTerms(1_000, timedelta(hours=1)), now=clock.now())
     return account
 

@@ -20,8 +20,19 @@ from credits.services.holds import HoldTerms, open_hold
 from credits.services.sealing import seal_ledger
 from tests import actors, factories
 from tests.spending import GPT_4O, adjust, refund, report
-from usage.models import AiModel, PriceMultiplier, PriceVersion, ProviderCost, UsageDay, UsageEvent, UsageLifetime, UsageQuarter
+from usage.models import (
+    AiModel,
+    PriceMultiplier,
+    PriceVersion,
+    ProviderCost,
+    UncountedBlock,
+    UsageDay,
+    UsageEvent,
+    UsageLifetime,
+    UsageQuarter,
+)
 from usage.models.price_book import PRICE_COLUMNS, PRICE_MAX_NANOS
+from usage.services.counting import count_account
 from usage.services.prices import activate_price_version, create_draft
 
 MODELS: Final[dict[str, Any]] = {
@@ -36,6 +47,7 @@ MODELS: Final[dict[str, Any]] = {
     "usage_day": UsageDay,
     "usage_quarter": UsageQuarter,
     "usage_lifetime": UsageLifetime,
+    "usage_uncounted": UncountedBlock,
     "usage_aimodel": AiModel,
     "usage_priceversion": PriceVersion,
     "usage_providercost": ProviderCost,
@@ -131,6 +143,8 @@ BROKEN: Final[dict[str, tuple[str, list[Changes]]]] = {
     "usage_quarter_not_negative": ("usage_quarter", [{"events": -1}, {"cost_nanos": -1}]),
     "usage_quarter_once": ("usage_quarter", [{"starts_at": SAME}]),
     "usage_lifetime_pkey": ("usage_lifetime", [{"account_id": SAME}]),
+    "uncounted_counts_something": ("usage_uncounted", [{"events": 0}, {"events": -1}]),
+    "uncounted_once_per_block": ("usage_uncounted", [{"block": SAME}]),
     "usage_aimodel_code_key": ("usage_aimodel", [{"code": SAME}]),
     "usage_aimodel_pkey": ("usage_aimodel", [{"id": SAME}]),
     "price_version_multiplier_in_range": ("usage_priceversion", [{"multiplier_bp": -1}, {"multiplier_bp": 1_000_001}]),
@@ -164,6 +178,7 @@ NEW: Final[dict[str, Changes]] = {
     "usage_day": {"day": "2020-01-01"},
     "usage_quarter": {"starts_at": "2020-01-01Z"},
     "usage_lifetime": {"account_id": 10**6},
+    "usage_uncounted": {"block": 10**6},
     "usage_aimodel": {"code": "another"},
     "usage_priceversion": {"effective_at": "2020-01-01Z", "ends_at": "2020-01-02Z"},
     "usage_providercost": {"version_id": BARE_DRAFT},
@@ -221,7 +236,7 @@ FIXED_COLUMNS: Final[dict[str, tuple[str, frozenset[str]]]] = {
 
 @pytest.fixture
 def account(db: None) -> Account:
-    """An account with a row in every table: paid, settled after debt, given back, held, captured, sealed."""
+    """An account with a row in every table: paid, settled after debt, given back, held, captured, sealed, counted and not counted yet."""
     account = actors.make_person("alice").account
     make_terms(account)
     adjust(account, 1_000_000)
@@ -233,6 +248,9 @@ def account(db: None) -> Account:
     open_hold(account_id=account.pk, terms=HoldTerms(1, lasts, hold_key="open"), now=clock.now())
     captured, *_ = open_hold(account_id=account.pk, terms=HoldTerms(1, lasts, hold_key="captured"), now=clock.now())
     report(account, "two", hold=captured.public_id)
+    factories.end_of_transaction()
+    count_account(account.pk)
+    report(account, "three")
     factories.end_of_transaction()
     seal_ledger(now=clock.now())
     return account
@@ -246,6 +264,7 @@ def make_terms(account: Account) -> None:
     activate_price_version(version_id=known.pk, actor_id=None, reason="Tests.", now=now)
     PriceVersion.objects.create(pk=BARE_DRAFT, model=model, effective_at=yesterday, input_nanos_per_million=1, output_nanos_per_million=1)
     PriceMultiplier.objects.create(account=account, model=model, multiplier_bp=10_000, effective_at=yesterday, activated_at=now)
+    factories.forget_memories()
 
 
 def copy_row(where: str, changes: Changes) -> None:

@@ -29,7 +29,7 @@ from tests.actors import Cast, Person
 from tests.admin.looking import text_of
 from tests.conftest import Api
 from tests.factories import event, post_events
-from tests.spending import adjust, price, report
+from tests.spending import adjust, price, refund, report
 from usage.models import PriceMultiplier, UsageEvent
 from usage.rating import FailedPolicy, Prices
 
@@ -164,7 +164,9 @@ def test_it_tells_who_paid_what_settled_later_what_was_refunded_and_what_was_wri
     ]
     third = factories.give(account, 300)
     write_off_some(account, 150)
-    refund = return_usage(account_id=account.pk, seq=entry.seq, amount_nanos=260, source=Source("tests", "", "back"), now=clock.now()).entry
+    returned = return_usage(
+        account_id=account.pk, seq=entry.seq, amount_nanos=260, source=Source("tests", "", "back"), now=clock.now()
+    ).entry
     told = explained(api, alice, entry)
     named = ("how", "nanos", "returned_nanos", "written_off_nanos", "left_nanos")
     assert [tuple(share[name] for name in named) for share in told["booking"]["taken_from"]] == [
@@ -175,10 +177,10 @@ def test_it_tells_who_paid_what_settled_later_what_was_refunded_and_what_was_wri
     ]
     assert told["booking"]["taken_from"][3]["grant"]["id"] == third.pk
     assert told["booking"]["returned_nanos"] == "260"
-    assert [(row["id"], row["amount_nanos"]) for row in told["booking"]["given_back_by"]] == [(refund.pk, "260")]
+    assert [(row["id"], row["amount_nanos"]) for row in told["booking"]["given_back_by"]] == [(returned.pk, "260")]
     assert (told["matches"], told["booked_nanos"]) == (True, "-1000")
 
-    back = explained(api, alice, refund)
+    back = explained(api, alice, returned)
     assert (back["event"], back["priced_by"], back["booking"]["undoes"]["id"]) == (None, None, entry.pk)
     assert [(gift["grant"] and gift["grant"]["id"], gift["nanos"]) for gift in back["booking"]["given_to"]] == [
         (None, "250"),
@@ -195,11 +197,23 @@ def test_a_refund_into_a_grant_that_has_ended_names_its_compensation(api: Api, a
     factories.give(account, 100, expires_at=now - timedelta(minutes=30), now=now - timedelta(hours=2))
     report(account, "call", model="plain", input_tokens=60, now=now - timedelta(hours=1))
     entry = entry_of(account, "call")
-    refund = reverse_entry(account_id=account.pk, seq=entry.seq, amount_nanos=60, reason="x", actor_id=None, source_key="r", now=now)
-    (gift,) = explained(api, alice, refund)["booking"]["given_to"]
+    back = refund(account, "call", 60, now=now).given.entry
+    assert back.reverses == entry.seq
+    (gift,) = explained(api, alice, back)["booking"]["given_to"]
     assert (gift["grant"]["kind"], gift["nanos"]) == ("compensation", "60")
     assert set(LedgerEntry.objects.filter(account=account).values_list("kind", flat=True)) == {"promo", "usage", "expiry", "usage_refund"}
     assert unexplained(account) == []
+
+
+def test_of_a_refunded_call_it_says_how_it_had_ended(api: Api, alice: Person) -> None:
+    price("plain", ODD)
+    adjust(alice.account, USD)
+    report(alice.account, "call", model="plain", requests=1)
+    for before, after in ((None, "success"), (2, "success"), (None, "refunded")):
+        if before is not None or after == "refunded":
+            refund(alice.account, "call", before, now=clock.now())
+        told = explained(api, alice, entry_of(alice.account, "call"))["event"]
+        assert (told["status"], told["call_status"]) == (after, "success")
 
 
 def test_a_purchase_names_its_grant_and_an_expiry_what_it_took(api: Api, alice: Person) -> None:
@@ -234,7 +248,10 @@ def test_every_kind_of_entry_is_explained_to_the_nano(alice: Person) -> None:
     write_off_some(account, 20_000, now - timedelta(minutes=20))
     factories.give(account, 30_000, kind=Kind.COMPENSATION, now=now - timedelta(minutes=10))
     back: dict[str, Any] = {"account_id": account.pk, "reason": "x", "actor_id": None, "now": now}
-    for entry in LedgerEntry.objects.filter(account=account, kind__in=("usage", "manual", "grant_void", "expiry")).order_by("seq"):
+    for entry in LedgerEntry.objects.filter(account=account, kind="usage").order_by("seq"):
+        refund(account, entry.source_id, 1 + -entry.amount_nanos // 5, now=now)
+        refund(account, entry.source_id, now=now)
+    for entry in LedgerEntry.objects.filter(account=account, kind__in=("manual", "grant_void", "expiry")).order_by("seq"):
         reverse_entry(**back, seq=entry.seq, amount_nanos=1 + -entry.amount_nanos // 5, source_key=f"first:{entry.seq}")
         reverse_entry(**back, seq=entry.seq, amount_nanos=None, source_key=f"rest:{entry.seq}")
     assert taken.entry is not None

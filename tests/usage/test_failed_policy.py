@@ -19,6 +19,7 @@ from tests.usage.counting import assert_all_agrees, sums_everywhere
 from usage.models import AiModel, PriceVersion, UsageDay, UsageEvent
 from usage.rating import FailedPolicy, Prices, Quantities
 from usage.services.captures import CaptureRequest, capture
+from usage.services.counting import count_account
 from usage.services.directory import ACCOUNTS
 from usage.services.estimates import estimate_cost
 from usage.services.ingest import ingest
@@ -124,6 +125,7 @@ def test_a_failed_call_whose_sender_names_its_cost_is_charged_that_whatever_the_
 
 def test_what_a_failed_call_costs_the_operator_is_counted_whole_beside_what_it_was_charged(account: Account, policy: FailedPolicy) -> None:
     book(account, "batch")
+    count_account(account.pk)
     day = UsageDay.objects.get()
     assert (day.status, day.cost_nanos, day.provider_cost_nanos, day.costed_nanos) == ("failed", COST[policy], WHOLE, COST[policy])
 

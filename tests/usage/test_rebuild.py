@@ -20,6 +20,7 @@ from tests import factories
 from tests.spending import price, report
 from tests.threads import at_once, failures, successes
 from usage.models import UsageDay, UsageEvent, UsageLifetime, UsageQuarter
+from usage.services.counting import count_account
 from usage.services.ingest import ingest
 from usage.services.rebuilding import Recount, check_rollups, rebuild_rollups
 
@@ -59,7 +60,7 @@ LIES: Final = {
 
 @pytest.fixture
 def account(db: None) -> Account:
-    """Somebody with three calls, two of them to one endpoint."""
+    """Somebody with three calls that are counted, two of them to one endpoint."""
     return make_customer()
 
 
@@ -71,6 +72,7 @@ def make_customer() -> Account:
     factories.end_of_transaction()
     report(account, "chat-1", "chat-2", now=START + timedelta(minutes=1), endpoint="/v1/chat")
     factories.end_of_transaction()
+    count_account(account.pk)
     return account
 
 
@@ -175,6 +177,7 @@ def test_only_the_account_that_is_named_is_mended(account: Account) -> None:
 
 def test_from_a_day_on_leaves_what_was_before_and_the_lifetime_alone(account: Account) -> None:
     report(account, "later", now=START + timedelta(days=3))
+    count_account(account.pk)
     for table in ("usage_day", "usage_quarter", "usage_lifetime"):
         lie(f"UPDATE {table} SET events = events + 1 WHERE account_id = %(account)s", account)  # noqa: S608
     found = rebuild_rollups(since=(START + timedelta(days=3)).date(), reason="Tests.", now=START)
@@ -188,6 +191,7 @@ def test_a_day_of_an_eastern_zone_begins_before_the_utc_day_and_is_found(db: Non
     price(since=START - timedelta(days=9))
     account = factories.make_account(zone="Pacific/Kiritimati")
     report(account, "early", now=datetime(2026, 3, 9, 10, 30, tzinfo=UTC))
+    count_account(account.pk)
     assert UsageDay.objects.get().day.isoformat() == "2026-03-10"
     assert run("--check", "--from", "2026-03-10") == (0, "")
 
@@ -228,6 +232,7 @@ def test_calls_that_arrive_during_a_rebuild_are_neither_lost_nor_counted_twice()
     def rebuild() -> int:
         rebuilt = 0
         while not stop.is_set():
+            count_account(account.pk)
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM wallet WHERE account_id = %s FOR NO KEY UPDATE", [account.pk])
                 cursor.execute("DELETE FROM usage_day; UPDATE usage_quarter SET events = 1; UPDATE usage_lifetime SET input_tokens = 0")
@@ -246,6 +251,7 @@ def test_calls_that_arrive_during_a_rebuild_are_neither_lost_nor_counted_twice()
     assert failures(outcomes) == []
     assert outcomes[0] == 160
     assert successes(outcomes)[1] > 1
+    count_account(account.pk)
     assert UsageLifetime.objects.get().events == 163
     assert check_rollups(now=clock.now()).accounts == []
     assert factories.disagreements() == []
@@ -265,7 +271,7 @@ def test_a_rebuild_that_is_killed_half_way_leaves_whole_accounts() -> None:
 
     def kill() -> int:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM wallet WHERE account_id = %s FOR UPDATE", [second.pk])
+            cursor.execute("SELECT 1 FROM usage_lifetime WHERE account_id = %s FOR UPDATE", [second.pk])
             waits.set()
             return terminate_waiting(cursor.execute, cursor.fetchall)
 

@@ -20,6 +20,7 @@ from tests.credits.grant_acts import refused
 from tests.spending import OPERATOR, adjust, refund, report
 from usage.models import AiModel, UsageDay, UsageEvent, UsageLifetime, UsageQuarter
 from usage.rating import Prices
+from usage.services.counting import count_account
 from usage.services.ingest import ingest
 from usage.services.prices import activate_price_version, create_draft
 from usage.services.refunds import look_at_refunds
@@ -149,6 +150,7 @@ def test_rows_of_another_key_model_endpoint_or_account_are_left_alone(account: A
     call(account, "two", endpoint="/v1/chat")
     call(account, "three", model="known")
     agreed(refund(account, "one", now=NOON))
+    count_account(other.pk)
     rows = UsageDay.objects.values_list("account_id", "model__code", "endpoint", "status", "events")
     assert set(rows) == {
         (other.pk, "nano", "", "success", 1),

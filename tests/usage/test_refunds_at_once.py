@@ -19,6 +19,7 @@ from tests.concurrency.test_spending import ONE_NANO, assert_exact, assert_nothi
 from tests.spending import OPERATOR, adjust, price, refund
 from tests.threads import at_once, failures, successes
 from usage.models import UsageDay, UsageEvent
+from usage.services.counting import count_account
 from usage.services.refunds import event_locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,6 +80,7 @@ def test_refunds_beside_batches_of_the_same_rows_and_the_same_events(account: Ac
     outcomes = at_once(*(partial(send, thread) for thread in range(4)), *(partial(give_back, thread) for thread in range(4)))
     assert_nothing_failed(list(outcomes))
     assert_exact(account, 10_000 - 20 * 3 - 4 * 10 * 3 * 2 + 10 * 3 + 10)
+    count_account(account.pk)
     assert dict(UsageDay.objects.values_list("status", "events")) == {"success": 10 + 120, "refunded": 10}
 
 

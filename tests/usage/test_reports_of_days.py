@@ -14,6 +14,7 @@ from core.zones import midnight
 from tests import factories
 from tests.spending import price, report
 from usage.selectors import Coverage, Grouping, Period, history_coverage, read_call_stats, read_days, read_windows, stats_coverage
+from usage.services.counting import count_account
 from usage.services.rebuilding import check_rollups
 
 COST: Final = 2_500_000
@@ -42,10 +43,11 @@ def customer(zone: str, since: datetime) -> Account:
 
 
 def call(account: Account, *instants: datetime, now: datetime) -> None:
-    """One call for each instant, all reported at `now`."""
+    """One call for each instant, all reported at `now`, and counted as whoever reads a report does."""
     for instant in instants:
         factories.end_of_transaction()
         report(account, f"{instant.isoformat()}", now=now, occurred_at=instant.isoformat())
+    count_account(account.pk)
 
 
 def stats_of(account: Account, zone: str, since: datetime, until: datetime) -> int:

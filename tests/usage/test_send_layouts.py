@@ -166,6 +166,41 @@ def test_another_meters_price_is_sent_only_where_it_is_asked_for() -> None:
     assert why_not("litellm", PAYLOAD | {"response_cost": -1}, use_cost=True) == "bad_cost"
 
 
+def priced(spelled: str) -> dict[str, Any]:
+    """A call whose cost is spelled like this, in JSON."""
+    line = json.dumps(PAYLOAD).replace("2.85e-05", spelled)
+    return convert(line.encode(), 1, Rules("litellm", ACCOUNT, use_cost=True))
+
+
+@pytest.mark.parametrize(
+    ("spelled", "sent"),
+    [
+        ("1234567890.123456789", "1234567890.123456789"),
+        ("9007199.254740993", "9007199.254740993"),
+        ("0.0000000025", "0.000000002"),
+        ("0.0000000035", "0.000000004"),
+        ("0.00000000250000000000000000000000000001", "0.000000003"),
+        ("6e-10", "0.000000001"),
+        ("12E1", "120.000000000"),
+        ("0", "0.000000000"),
+        ("-0.0", "0.000000000"),
+        ("0e-400", "0.000000000"),
+    ],
+)
+def test_another_meters_price_is_read_as_it_is_spelled_and_rounded_once(spelled: str, sent: str) -> None:
+    assert priced(spelled)["cost"] == sent
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["0.0000000004", "5e-10", "1e-400", "1e-99999999999999999999", "-1e-400", "10000000000", "1e300", '"0.5"', "true", "[]"],
+)
+def test_a_price_that_would_be_nothing_or_is_no_price_is_refused(spelled: str) -> None:
+    with pytest.raises(Skipped) as skipped:
+        priced(spelled)
+    assert (skipped.value.code, skipped.value.event_id) == ("bad_cost", "req-1")
+
+
 def test_what_litellm_answered_from_its_cache_is_not_sent_unless_asked_for() -> None:
     for hit in (True, "True"):
         assert why_not("litellm", PAYLOAD | {"cache_hit": hit}) == "cache_hit"

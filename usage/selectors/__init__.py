@@ -1,6 +1,6 @@
 """Reads of usage: events one by one, and reports from the roll-ups."""
 
-from usage.selectors.coverage import DAYS_MAX, Coverage, Grouping, Period, history_coverage, stats_coverage
+from usage.selectors.coverage import DAYS_MAX, Coverage, Grouping, Period, days_coverage, history_coverage, stats_coverage
 from usage.selectors.events import (
     EVENT_ID_COLLATION,
     Position,
@@ -24,10 +24,12 @@ from usage.selectors.reports import (
     read_days,
     read_windows,
 )
+from usage.selectors.standing import FOLDED_LATE, find_fold, uncounted_long
 
 __all__ = (
     "DAYS_MAX",
     "EVENT_ID_COLLATION",
+    "FOLDED_LATE",
     "CallStats",
     "Coverage",
     "DayLine",
@@ -41,6 +43,8 @@ __all__ = (
     "Sums",
     "UsageEvent",
     "Window",
+    "days_coverage",
+    "find_fold",
     "find_lifetime",
     "get_event",
     "history_coverage",
@@ -51,4 +55,5 @@ __all__ = (
     "read_days",
     "read_windows",
     "stats_coverage",
+    "uncounted_long",
 )

@@ -45,6 +45,13 @@ class Rules:
     models: Mapping[str, str] = field(default_factory=dict)
 
 
+class _SaidCost(msgspec.Struct):
+    """LiteLLM's two names for what a call cost, undecoded: a float would lose nanos."""
+
+    response_cost: msgspec.Raw = msgspec.Raw(b"null")
+    spend: msgspec.Raw = msgspec.Raw(b"null")
+
+
 def convert(raw: bytes, number: int, rules: Rules) -> Event:
     """The event of a line, the file's `number`th from 1. Raises Skipped with a code, and the event's id where that is known."""
     line = _decoded(raw)
@@ -56,7 +63,7 @@ def convert(raw: bytes, number: int, rules: Rules) -> Event:
             case "native":
                 said = _native(line, rules)
             case "litellm":
-                said = _litellm(line, rules)
+                said = _litellm(line, rules) | (_cost(raw) if rules.use_cost else {})
             case _:
                 said = _of_provider(line, answer, rules)
     except Skipped as skipped:
@@ -160,9 +167,15 @@ def _litellm(line: Line, rules: Rules) -> Event:
         "status": _status(line),
         "occurred_at": instant(at(line, rules.time_field or "startTime")),
         "endpoint": _text_of(line.get("call_type"), 64),
-        "cost": dollars(first_at(line, "response_cost", "spend")) if rules.use_cost else None,
     }
     return said | _quantities(tokens)
+
+
+def _cost(raw: bytes) -> Event:
+    """What the proxy says that the call cost, as the line spells it."""
+    said = msgspec.json.decode(raw, type=_SaidCost)
+    spelled = next((bytes(cost) for cost in (said.response_cost, said.spend) if bytes(cost) != b"null"), None)
+    return {} if spelled is None else {"cost": dollars(spelled)}
 
 
 def _litellm_usage(line: Line) -> Line:

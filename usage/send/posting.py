@@ -15,6 +15,7 @@ import msgspec
 EVENTS_PATH: Final = "/v1/usage/events"
 WAIT_MAX_SECONDS: Final = 60.0
 RETRY_AFTER_MAX_SECONDS: Final = 600.0
+NAP_SECONDS: Final = 1.0
 _OK: Final = 200
 _TOO_MANY: Final = 429
 _SERVER_ERRORS: Final = 500
@@ -81,7 +82,7 @@ class Platform:
                     raise GaveUp(f"{again}; tried {tried + 1} times") from again
                 wait = again.wait if again.wait is not None else self._wait(tried)
                 self._tell(f"{again}; the batch is sent again in {wait:.1f} s")
-                time.sleep(wait)
+                _sleep(wait)
         raise AssertionError
 
     def close(self) -> None:
@@ -124,6 +125,13 @@ class Platform:
     def _wait(self, tried: int) -> float:
         """Twice as long each time, and never all senders at once."""
         return min(WAIT_MAX_SECONDS, self._patience.backoff * float(2**tried)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+
+
+def _sleep(seconds: float) -> None:
+    """Wait, a second at a time: a signal that comes just before the machine begins to sleep is only heard when it has slept."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, NAP_SECONDS))
 
 
 def _asked(connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, float | None]:

@@ -19,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg.errors import UniqueViolation
 
+from core.arrays import array_text
 from core.binary_copy import copy_rows
 from core.errors import BillingError
 from core.metrics import CONFLICTS
@@ -132,7 +133,7 @@ def post_events(cursor: CursorWrapper, staged: list[Staged], *, now: datetime) -
         cursor.execute(_TELL)
     booked = Counter(charge.account_id for charge in fresh if charge.position not in posted.refused)
     if booked:
-        cursor.execute(_MARK, {"block": block, "now": now, "accounts": list(booked.keys()), "events": list(booked.values())})
+        cursor.execute(_MARK, {"block": block, "now": now, "accounts": array_text(booked), "events": array_text(booked.values())})
     return known, posted.refused
 
 
@@ -176,7 +177,6 @@ REFUSALS: Final = {
     OVERFLOW: "This account has spent all that can be counted.",
     "unknown_hold": "The account has no such hold; report the usage as an event without it.",
     "hold_already_captured": "Another event has captured this hold; if it was a second call, report it as an event without the hold.",
-    "hold_voided": "This hold was voided; report the usage as an event.",
 }
 """What to do where the ledger refuses an event."""
 

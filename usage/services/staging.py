@@ -18,7 +18,7 @@ from credits.services.batch_rows import EventCharge
 from usage.errors import CostOutOfRange
 from usage.rating import MAX_EVENT_COST_NANOS, rate, rate_call
 from usage.services.events import ReportedEvent, canonical, metadata_text
-from usage.services.price_book import PriceBook
+from usage.services.price_book import PriceBook, Priced
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 PAST_TOLERANCE: Final = timedelta(days=90)
@@ -141,12 +141,21 @@ def _rate(event: ReportedEvent, book: PriceBook, account: AccountRef, at: dateti
         multiplier = book.multiplier(account, priced.model_id, at)
         failed = event.status == "failed"
         cost = rate_call(priced.prices, event, failed=failed, policy=priced.failed_policy, multiplier_bp=multiplier.bp)
-        provider_cost = None if priced.provider is None else rate(priced.provider, event)
-        return Rated(priced.model_id, priced.version_id, multiplier.id, cost, provider_cost)
+        return Rated(priced.model_id, priced.version_id, multiplier.id, cost, _provider_cost(priced, event))
     cost = parse_usd(event.cost, field="cost")
     if cost > MAX_EVENT_COST_NANOS:
         raise CostOutOfRange("This event would cost more than $1,000,000; check its cost.")
     return Rated(book.model_id(event.model), None, None, cost, None)
+
+
+def _provider_cost(priced: Priced, event: ReportedEvent) -> int | None:
+    """What the call cost the operator, where that is known; never a reason to refuse it."""
+    if priced.provider is None:
+        return None
+    try:
+        return rate(priced.provider, event)
+    except CostOutOfRange:
+        return None
 
 
 def _account_of(event: ReportedEvent, known: Reference) -> AccountRef:
