@@ -22,6 +22,7 @@ from usage.errors import PriceNotDraft
 from usage.models import AiModel, PriceMultiplier, UsageEvent
 from usage.rating import FailedPolicy, Quantities
 from usage.services.estimates import estimate_cost
+from usage.services.explaining import explain_cost
 from usage.services.multipliers import (
     Scope,
     activate_multiplier,
@@ -295,6 +296,40 @@ def test_an_event_that_names_a_multiplier_which_was_not_its_own_is_found(account
     corrupt("UPDATE usage_event SET multiplier_id = %(multiplier)s", multiplier=rows[lie].pk)
     found = [text for _, _, text in factories.disagreements()]
     assert [text for text in found if text.startswith("events name the multiplier in force: ")], found
+
+
+@pytest.mark.parametrize(
+    ("agreed", "named"), [("account", None), ("account", "tier"), ("account and model", "account"), ("account and model", None)]
+)
+def test_an_event_that_was_not_rated_by_what_its_account_had_agreed_on_is_found(account: Account, agreed: str, named: str | None) -> None:
+    scopes = {"account": Scope(account.pk), "account and model": Scope(account.pk, model_id=model_id()), "tier": Scope(tier="gold")}
+    rows = {name: agree(scopes[name], 10_000) for name in {agreed, named} - {None}}
+    report(account, "one")
+    event = UsageEvent.objects.get()
+    assert event.multiplier_id == rows[agreed].pk
+    assert was_in_force(event)
+    assert factories.disagreements() == []
+    corrupt("UPDATE usage_event SET multiplier_id = %(other)s", other=rows[named].pk if named else None)
+    found = [text for _, _, text in factories.disagreements()]
+    assert [text for text in found if text.startswith("no multiplier is left out: ")] == found != []
+    assert not was_in_force(UsageEvent.objects.get())
+
+
+def was_in_force(event: UsageEvent) -> bool:
+    rating = explain_cost(event)
+    return rating is not None and rating.was_in_force
+
+
+def test_what_was_agreed_on_later_or_of_another_model_or_time_is_not_missed(account: Account) -> None:
+    report(account, "before")
+    agree(Scope(account.pk, model_id=price("other").model.pk), 10_000)
+    agree(Scope(account.pk), 10_000, since=NOW - 3 * DAY, ends_at=NOW - 2 * DAY)
+    agree(Scope(factories.make_account().pk), 10_000)
+    factories.end_of_transaction()
+    report(account, "after")
+    agree(Scope(account.pk), 10_000, since=NOW + DAY)
+    assert set(UsageEvent.objects.values_list("multiplier_id", flat=True)) == {None}
+    assert factories.disagreements() == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import DateTimeField, F, Field, Func, Q, Value
+from django.db.models import DateTimeField, F, Field, Func, Value
 from django.db.models.functions import Collate
 from django.db.models.lookups import Exact, In, LessThan
 
 from core.errors import NotFound
-from usage.models import PriceVersion, UsageEvent, UsageLifetime
+from usage.models import PriceVersion, UsageEvent, UsageLifetime, in_force
 
 __all__ = (
     "EVENT_ID_COLLATION",
@@ -86,8 +86,7 @@ def find_lifetime(account_id: int) -> UsageLifetime | None:
 
 def prices_in_force(now: datetime) -> list[PriceVersion]:
     """The price of each model in force at `now`, with the model, by its code. Models without one are not in it."""
-    in_force = PriceVersion.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), activated_at__isnull=False, effective_at__lte=now)
-    return list(in_force.select_related("model").order_by("model__code"))
+    return list(PriceVersion.objects.filter(in_force(now)).select_related("model").order_by("model__code"))
 
 
 def _row(*parts: F | Value) -> Func:

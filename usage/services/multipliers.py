@@ -11,7 +11,7 @@ from accounts.models import Account
 from core.audit import record_act
 from core.errors import Conflict, InvalidInput, NotFound
 from core.locks import lock_one, try_claim
-from usage.models import PriceMultiplier
+from usage.models import PriceMultiplier, in_force
 from usage.models.price_book import MULTIPLIER_MAX_BP
 from usage.rating import BASIS_POINTS
 from usage.services import periods
@@ -87,8 +87,8 @@ def _whose(scope: Scope) -> Q:
 
 
 def _in_force(which: Q, at: datetime) -> list[PriceMultiplier]:
-    active = PriceMultiplier.objects.filter(which, activated_at__isnull=False, effective_at__lte=at).exclude(ends_at__lte=at)
-    return sorted(active.select_related("model"), key=lambda row: (row.account_id is None, row.model_id is None))
+    found = PriceMultiplier.objects.filter(which, in_force(at)).select_related("model")
+    return sorted(found, key=lambda row: (row.account_id is None, row.model_id is None))
 
 
 def activate_multiplier(*, multiplier_id: int, actor_id: int | None, reason: str, now: datetime) -> PriceMultiplier:

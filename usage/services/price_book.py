@@ -9,7 +9,7 @@ from typing import Final, NoReturn, Protocol
 from django.db import DatabaseError
 
 from usage.errors import StalePriceBook, UnknownModel, UnpricedModel
-from usage.models import AiModel, PriceMultiplier, PriceVersion
+from usage.models import AiModel, PriceMultiplier, PriceVersion, covers
 from usage.rating import BASIS_POINTS, FailedPolicy, Prices
 
 REFRESH_AFTER: Final = timedelta(seconds=15)
@@ -35,10 +35,6 @@ class Multiplier:
     bp: int
     effective_at: datetime
     ends_at: datetime | None
-
-    def covers(self, at: datetime) -> bool:
-        """Whether it is in force at an instant."""
-        return self.effective_at <= at and (self.ends_at is None or at < self.ends_at)
 
 
 class Customer(Protocol):
@@ -70,7 +66,7 @@ class PriceBook:
         if not self.multipliers:
             return AS_THEY_STAND
         scopes: tuple[Scope, ...] = ((account.id, model_id), (account.id, 0), (account.price_tier, model_id), (account.price_tier, 0))
-        found = (each for scope in scopes for each in self.multipliers.get(scope, ()) if each.covers(at))
+        found = (each for scope in scopes for each in self.multipliers.get(scope, ()) if covers(each, at))
         return next(found, AS_THEY_STAND)
 
     def model_id(self, code: str) -> int:
