@@ -8,7 +8,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from core import clock
-from core.errors import InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput, NotFound
 from core.models import AuditRecord
 from tests import factories
 from tests.spending import GPT_4O, OPERATOR, price
@@ -76,6 +76,16 @@ def test_two_prices_of_a_model_never_take_effect_at_one_instant() -> None:
 def test_there_is_no_activating_what_is_not_there() -> None:
     with pytest.raises(NotFound):
         activate_price_version(version_id=10**9, actor_id=OPERATOR, reason="Tests.", now=NOW)
+
+
+def test_an_activation_that_others_keep_waiting_for_too_long_does_nothing() -> None:
+    """Its lead counts from when it was asked for: what is committed much later would act before every process has read it."""
+    version = draft(price(since=NOW - DAY).model)
+    with pytest.raises(Conflict, match="nothing was changed"):
+        activate_price_version(version_id=version.pk, actor_id=OPERATOR, reason="Tests.", now=NOW, has_time=lambda: False)
+    version.refresh_from_db()
+    assert version.activated_at is None
+    assert AuditRecord.objects.filter(act="activate_price_version").count() == 1
 
 
 def test_activation_is_audited_with_its_reason() -> None:
