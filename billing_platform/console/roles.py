@@ -27,6 +27,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.run_shadow",
     ),
     "finance": (
+        "accounts.set_price_tier",
         "core.verify_account",
         "core.verify_books",
         "credits.adjust_balance",
@@ -49,8 +50,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
 Beyond viewing everything, which all may.
 
 Support frees what a hold keeps aside: that moves no money. Operations also keep credits from being spent (a grant under dispute, a
-limit). Whatever gives, takes or forgives money is finance's, as is who bears an overrun. Platform keys are for superusers: one posts
-usage for any account.
+limit). Whatever gives, takes or forgives money is finance's, as are who bears an overrun and who pays what of the prices. Platform keys
+are for superusers: one posts usage for any account.
 """
 
 

@@ -61,6 +61,7 @@ def test_there_are_acts_to_test() -> None:
         "accounts_account_remove_limit",
         "accounts_account_set_limit",
         "accounts_account_set_policy",
+        "accounts_account_set_price_tier",
         "accounts_account_verify",
         "accounts_account_write_off",
         "accounts_apikey_issue_platform_key",
@@ -77,10 +78,11 @@ def test_there_are_acts_to_test() -> None:
         "payments_providerevent_reprocess",
         "usage_pricemultiplier_activate",
         "usage_pricemultiplier_end",
+        "usage_pricemultiplier_take_back",
         "usage_priceversion_activate",
-        "usage_usageevent_refund",
-        "usage_priceversion_shadow_run",
         "usage_priceversion_import_list",
+        "usage_priceversion_shadow_run",
+        "usage_usageevent_refund",
     ]
 
 
@@ -151,6 +153,7 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "accounts_account_remove_limit",
             "accounts_account_set_limit",
             "accounts_account_set_policy",
+            "accounts_account_set_price_tier",
             "accounts_account_verify",
             "accounts_account_write_off",
             "accounts_apikey_revoke",
@@ -165,6 +168,7 @@ def test_an_act_on_nothing_is_not_found(boss: Client, pk: str) -> None:
             "payments_providerevent_reprocess",
             "usage_pricemultiplier_activate",
             "usage_pricemultiplier_end",
+            "usage_pricemultiplier_take_back",
             "usage_priceversion_activate",
             "usage_usageevent_refund",
             "usage_priceversion_shadow_run",
