@@ -14,10 +14,8 @@ from usage.admin.shadow import shadow_lines
 from usage.admin.terms import factor
 from usage.models import COLUMN_OF_PRICE, PriceVersion, in_force
 from usage.models.price_book import MULTIPLIER_MAX_BP, PRICE_MAX_NANOS
-from usage.rating import BASIS_POINTS, FailedPolicy, Prices
+from usage.rating import BASIS_POINTS, PER_MILLION, PER_UNIT, FailedPolicy, Prices
 
-PER_MILLION: Final = ("input", "output", "cache_read", "cache_write", "reasoning")
-PER_UNIT: Final = ("request", "image", "second")
 CLASSES: Final = (*PER_MILLION, *PER_UNIT)
 COSTS: Final = tuple(f"provider_{name}" for name in CLASSES)
 

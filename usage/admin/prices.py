@@ -17,12 +17,12 @@ from core.console.dialogs import dialog_action, done, operator_id
 from core.console.filters import QuestionFilter
 from core.console.pages import SmallTableAdmin
 from core.console.shown import EMPTY, fields, link, list_url, usd, usd_column
-from usage.admin.price_forms import CLASSES, COSTS, PER_MILLION, PER_UNIT, ActivateForm, PriceDraftForm, policy_words, words
+from usage.admin.price_forms import CLASSES, COSTS, ActivateForm, PriceDraftForm, policy_words, words
 from usage.admin.price_lists import ImportForm
 from usage.admin.shadow import OffersShadowRuns
 from usage.admin.terms import TermsState, factor, state_tag
 from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion, ProviderCost, in_force
-from usage.rating import BASIS_POINTS, FailedPolicy
+from usage.rating import BASIS_POINTS, PER_MILLION, PER_UNIT, FailedPolicy
 from usage.services.prices import activate_price_version, create_draft
 
 PRICE_COLUMNS = tuple(usd_column(COLUMN_OF_PRICE[name], f"{words(name)}{' / 1M' if name in PER_MILLION else ''}") for name in CLASSES)

@@ -4,25 +4,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from fractions import Fraction
-from typing import Final
 
 from django.db.models import Q
 
 from usage.errors import CostOutOfRange
 from usage.models import EventStatus, PriceMultiplier, PriceVersion, UsageEvent, covers, in_force
-from usage.rating import BASIS_POINTS, TOKENS_PER_PRICE, FailedPolicy, Prices, Quantities, Used, chargeable, rate_call
+from usage.rating import (
+    BASIS_POINTS,
+    PER_MILLION,
+    PRICE_OF_QUANTITY,
+    TOKENS_PER_PRICE,
+    FailedPolicy,
+    Prices,
+    Quantities,
+    Used,
+    chargeable,
+    rate_call,
+)
 from usage.services.periods import ACTIVATION_LEAD
-
-_PRICE_OF_QUANTITY: Final = {
-    "input_tokens": "input",
-    "output_tokens": "output",
-    "cache_read_tokens": "cache_read",
-    "cache_write_tokens": "cache_write",
-    "reasoning_tokens": "reasoning",
-    "requests": "request",
-    "images": "image",
-    "seconds": "second",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,8 @@ def explain_cost(event: UsageEvent) -> Rating | None:
 
 
 def _parts(prices: Prices, used: Used, counted: Used) -> Iterator[Part]:
-    for quantity, price in _PRICE_OF_QUANTITY.items():
-        per = TOKENS_PER_PRICE if quantity.endswith("_tokens") else 1
+    for quantity, price in PRICE_OF_QUANTITY.items():
+        per = TOKENS_PER_PRICE if price in PER_MILLION else 1
         yield Part(quantity, getattr(used, quantity), getattr(counted, quantity), getattr(prices, price), per)
 
 

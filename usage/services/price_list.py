@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from usage.errors import InvalidPriceList
 from usage.models.price_book import PRICE_MAX_NANOS
-from usage.rating import BASIS_POINTS, Prices
+from usage.rating import BASIS_POINTS, PER_UNIT, Prices
 
 LIST_MAX_BYTES: Final = 5 * 2**20
 SAMPLE: Final = "sample_spec"
@@ -42,7 +42,6 @@ FIELDS: Final = {
 PRICED_AS: Final = {"cache_read": "input", "cache_write": "input", "reasoning": "output"}
 """A class that the list leaves out is priced as what it is a part of there: our classes are disjoint, and none may become free."""
 
-_UNITS: Final = frozenset({"request", "image", "second"})
 _TAKEN: Final = frozenset(field for fields in FIELDS.values() for field in fields)
 
 
@@ -132,7 +131,7 @@ def _listed(code: str, said: object) -> Listed:
 
 def _price(said: dict[str, Any], name: str) -> int | None:
     """One of our prices in nanos, or None where the list leaves it out."""
-    places = UNIT_PLACES if name in _UNITS else TOKEN_PLACES
+    places = UNIT_PLACES if name in PER_UNIT else TOKEN_PLACES
     values = [nanos(field, said[field], places) for field in FIELDS[name] if said.get(field) is not None]
     distinct = set(values) - {0}
     if len(distinct) > 1:
