@@ -155,9 +155,9 @@ def end_multiplier(
     return row
 
 
-def can_be_taken_back(row: PriceMultiplier, now: datetime) -> bool:
+def can_be_taken_back(row: PriceMultiplier, at: datetime) -> bool:
     """Whether no process will have rated anything by an active multiplier before all of them know that it was taken back."""
-    return row.activated_at is not None and row.effective_at >= now + periods.ACTIVATION_LEAD
+    return row.activated_at is not None and row.effective_at >= at + periods.ACTIVATION_LEAD
 
 
 def take_back_multiplier(

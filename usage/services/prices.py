@@ -16,8 +16,8 @@ from usage.services import periods
 
 ACTIVATION_LEAD: Final[timedelta] = periods.ACTIVATION_LEAD
 
-ACTIVATED_AT_ONCE: Final = 250
-"""Some two seconds' worth: a fifth of the time that one act has."""
+ACTIVATED_AT_ONCE: Final = 100
+"""Two or three seconds of a busy machine: well below the ten that one act has."""
 
 
 @dataclass(frozen=True, slots=True)
