@@ -1,6 +1,6 @@
 """Usage and prices as clients read them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar, Final
 
 from drf_spectacular.utils import extend_schema
@@ -13,6 +13,7 @@ from accounts.selectors import Scope
 from core import clock
 from core.api.pagination import decode_cursor, encode_cursor, read_limit
 from core.api.views import ApiView, read_body
+from core.days import UNIX_EPOCH
 from usage.api.serializers import (
     EstimateInputSerializer,
     EstimateSerializer,
@@ -25,7 +26,6 @@ from usage.selectors import Position, get_event, list_recent_events, prices_in_f
 from usage.services.estimates import estimate_cost
 
 _RECENT: Final = "usage/recent"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -90,9 +90,9 @@ def _read_cursor(text: str, account_id: int) -> Position | None:
     if not text:
         return None
     microseconds, event = decode_cursor(text, account_id=account_id, endpoint=_RECENT)
-    return Position(_EPOCH + int(microseconds) * _MICROSECOND, int(event))
+    return Position(UNIX_EPOCH + int(microseconds) * _MICROSECOND, int(event))
 
 
 def _write_cursor(position: Position, account_id: int) -> str:
-    microseconds = (position.created_at - _EPOCH) // _MICROSECOND
+    microseconds = (position.created_at - UNIX_EPOCH) // _MICROSECOND
     return encode_cursor((microseconds, position.id), account_id=account_id, endpoint=_RECENT)
