@@ -1,6 +1,6 @@
 """Usage and prices as clients read them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar, Final
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -13,6 +13,7 @@ from accounts.selectors import Scope
 from core import clock
 from core.api.pagination import decode_cursor, encode_cursor, read_limit
 from core.api.views import ApiView, read_body
+from core.days import UNIX_EPOCH
 from usage.api.serializers import (
     EstimateInputSerializer,
     EstimateSerializer,
@@ -30,7 +31,6 @@ _NOBODY: Final = 0
 """The price book is the same for every account, and so are its cursors."""
 MODELS_DEFAULT: Final = 100
 MODELS_MAX: Final = 1_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -108,7 +108,7 @@ def _read_cursor(text: str, account_id: int) -> Position | None:
     if not text:
         return None
     microseconds, event = decode_cursor(text, account_id=account_id, endpoint=_RECENT)
-    return Position(_EPOCH + int(microseconds) * _MICROSECOND, int(event))
+    return Position(UNIX_EPOCH + int(microseconds) * _MICROSECOND, int(event))
 
 
 def _read_model_cursor(text: str) -> str:
@@ -116,5 +116,5 @@ def _read_model_cursor(text: str) -> str:
 
 
 def _write_cursor(position: Position, account_id: int) -> str:
-    microseconds = (position.created_at - _EPOCH) // _MICROSECOND
+    microseconds = (position.created_at - UNIX_EPOCH) // _MICROSECOND
     return encode_cursor((microseconds, position.id), account_id=account_id, endpoint=_RECENT)
