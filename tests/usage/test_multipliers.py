@@ -406,3 +406,11 @@ def test_two_multipliers_of_a_tier_activated_at_once_never_overlap() -> None:
         activate(row)
     periods = list(PriceMultiplier.objects.order_by("effective_at").values_list("effective_at", "ends_at"))
     assert [end for _, end in periods] == [begin for begin, _ in periods[1:]] + [None]
+
+
+def test_a_standing_agreement_goes_on_after_a_passing_one(account: Account) -> None:
+    agree(Scope(account.pk), 9_000)
+    activate(draft(Scope(account.pk), 5_000, effective_at=NOW + 10 * DAY, ends_at=NOW + 17 * DAY))
+    assert [cost_of(account, NOW + days * DAY) for days in (1, 11, 18)] == [2_250_000, 1_250_000, 2_250_000]
+    rows = PriceMultiplier.objects.filter(account=account).order_by("effective_at").values_list("multiplier_bp", "ends_at")
+    assert list(rows) == [(9_000, NOW + 10 * DAY), (5_000, NOW + 17 * DAY), (9_000, None)]

@@ -409,3 +409,12 @@ def test_the_command_refuses_what_it_cannot_read_and_writes_nothing(tmp_path: Pa
         with pytest.raises(CommandError, match=words):
             command(path)
     assert rows() == before
+
+
+@pytest.mark.django_db
+def test_a_draft_for_another_day_is_not_what_a_list_means() -> None:
+    at_once_draft = take().drafts[0]
+    later = take(effective_at=NOW + 10 * DAY)
+    assert {draft.effective_at for draft in later.drafts} == {NOW + 10 * DAY}
+    assert at_once_draft.pk not in later.waiting
+    assert take(effective_at=NOW + 10 * DAY).drafts == []

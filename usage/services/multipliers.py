@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from core.audit import record_act
@@ -97,7 +97,8 @@ def activate_multiplier(
     """
     Put a draft in force from its `effective_at`, moved to 60 seconds from now if that is sooner; it is never rewritten after.
 
-    The one before it of the same scope ends where it begins; it ends where a later one begins, or at its own end if that is sooner.
+    The one before it of the same scope ends where it begins; it ends where a later one begins, or at its own end if that is sooner. One
+    that would have gone on beyond that end is resumed there, by a row of its own.
 
     Raises NotFound, PriceNotDraft, Conflict (another activation is under way, or others kept this one waiting for too long), InvalidInput
     (another one of the scope takes effect at that very instant, or it would end before it takes effect).
@@ -109,7 +110,9 @@ def activate_multiplier(
         before = pays_at(scope, now)
         row.effective_at = max(row.effective_at, now + periods.ACTIVATION_LEAD)
         others = PriceMultiplier.objects.filter(scope.rows, activated_at__isnull=False)
+        interrupted = others.filter(effective_at__lt=row.effective_at).order_by("-effective_at").first()
         periods.put_in_force(row, others, called=CALLED, now=now)
+        _resume(interrupted, row, others, now)
         record_act(
             actor_id=actor_id,
             act="activate_price_multiplier",
@@ -122,6 +125,23 @@ def activate_multiplier(
             now=now,
         )
     return row
+
+
+def _resume(interrupted: PriceMultiplier | None, row: PriceMultiplier, others: QuerySet[PriceMultiplier], now: datetime) -> None:
+    """What a passing one interrupted goes on after it: a week's promotion does not end a standing agreement."""
+    if interrupted is None or row.ends_at is None or not periods.lasts_beyond(interrupted, row.ends_at):
+        return
+    if not others.filter(effective_at=row.ends_at).exists():
+        PriceMultiplier.objects.create(
+            account_id=row.account_id,
+            tier=row.tier,
+            model_id=row.model_id,
+            multiplier_bp=interrupted.multiplier_bp,
+            effective_at=row.ends_at,
+            ends_at=interrupted.ends_at,
+            activated_at=now,
+            created_at=now,
+        )
 
 
 def end_multiplier(

@@ -65,14 +65,15 @@ def put_in_force(row: Terms, others: QuerySet[Terms], *, called: str, now: datet
         raise InvalidInput(f"Another {called} takes effect at that instant.", field="effective_at")
     before = others.filter(effective_at__lt=row.effective_at).order_by("-effective_at").first()
     after = others.filter(effective_at__gt=row.effective_at).order_by("effective_at").first()
-    if before is not None and _lasts_beyond(before, row.effective_at):
+    if before is not None and lasts_beyond(before, row.effective_at):
         before.ends_at = row.effective_at
         before.save(update_fields=["ends_at"])
-    if after is not None and _lasts_beyond(row, after.effective_at):
+    if after is not None and lasts_beyond(row, after.effective_at):
         row.ends_at = after.effective_at
     row.activated_at = now
     row.save(update_fields=["effective_at", "ends_at", "activated_at"])
 
 
-def _lasts_beyond(row: Terms, instant: datetime) -> bool:
+def lasts_beyond(row: Terms, instant: datetime) -> bool:
+    """Whether its period goes on after an instant."""
     return row.ends_at is None or row.ends_at > instant

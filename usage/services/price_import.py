@@ -167,9 +167,14 @@ def _line(one: Listed | Unusable, known: _Known | None, terms: ImportTerms, now:
         return Line(one.code, Outcome.NEW, one)
     if known.active is not None and _is_same(known.active, one, terms):
         return Line(one.code, Outcome.UNCHANGED, one, model=known.model, before=known.active)
-    if known.draft is not None and _is_same(known.draft, one, terms):
+    if known.draft is not None and _is_same(known.draft, one, terms) and _is_meant_for(known.draft.effective_at, terms, now):
         return Line(one.code, Outcome.UNCHANGED, one, model=known.model, before=known.draft, draft_id=known.draft.pk)
     return Line(one.code, Outcome.CHANGED, one, model=known.model, before=known.active or known.draft)
+
+
+def _is_meant_for(effective_at: datetime, terms: ImportTerms, now: datetime) -> bool:
+    """Whether a draft that waits takes effect when the list is to: at that very instant, or both as soon as can be."""
+    return effective_at == terms.effective_at or max(effective_at, terms.effective_at) <= now
 
 
 def _is_same(version: PriceVersion, one: Listed, terms: ImportTerms) -> bool:
