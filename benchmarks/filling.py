@@ -75,8 +75,8 @@ class Filled:
 
 
 def begin(plan: Plan, *, now: datetime) -> Filled:
-    """The first round, written by the product, as of 85 days ago. `plan`: what it will become."""
-    began_at = now - timedelta(days=85)
+    """The first round, written by the product, as of 80 days ago, so that the last ends now. `plan`: what it will become."""
+    began_at = now - _SPAN - timedelta(hours=1)
     [hot] = make_accounts(1, now=began_at, usd=_HOT_USD)
     patterns = make_accounts(PATTERNS, now=began_at)
     _own([hot[0], patterns[0][0]], began_at)

@@ -53,6 +53,12 @@ def try_claim(name: str) -> bool:
     return bool(is_mine)
 
 
+def claim(name: str) -> None:
+    """Likewise, but wait until nobody else has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [advisory_key(name)])
+
+
 def advisory_key(name: str) -> int:
     """The first 8 bytes of the name's SHA-256, as PostgreSQL's signed bigint."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

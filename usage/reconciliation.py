@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from core.verification import Check, sql_checks
 from usage.errors import CostOutOfRange
 from usage.models import EventStatus, PriceMultiplier, PriceVersion, UsageEvent
 from usage.rating import BASIS_POINTS, FailedPolicy, Prices, Quantities, rate_call
+from usage.rollups import DAYS, LIFETIMES, QUARTERS, find_differences
 
 _CHUNK: Final = 5_000
 _QUANTITIES: Final = tuple(field.name for field in fields(Quantities))
@@ -42,4 +44,7 @@ def _rating(priced: tuple[Prices, FailedPolicy], used: Quantities, status: str, 
 CHECKS: Final[tuple[Check, ...]] = (
     *sql_checks(Path(__file__).resolve().parent / "sql" / "checks"),
     Check(7, "events cost what rating says", find_misrated),
+    Check(12, "days recount", partial(find_differences, DAYS)),
+    Check(12, "quarters recount", partial(find_differences, QUARTERS)),
+    Check(12, "lifetimes recount", partial(find_differences, LIFETIMES)),
 )

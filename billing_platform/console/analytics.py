@@ -25,6 +25,7 @@ from credits.selectors.revenue import Revenue
 from credits.services.revenue import folded_through
 from usage.selectors import platform as usage
 from usage.selectors.platform import Used
+from usage.services.counting import count_account
 from usage.services.platform_days import counted_at
 
 PERMISSION: Final = "usage.view_analytics"
@@ -106,6 +107,8 @@ def _asked(request: HttpRequest) -> Asked:
     account = Account.objects.filter(pk__in=find_account_ids(word)).first() if word else None
     if word and account is None:
         raise Http404("There is no such account.")
+    if account is not None and period.hours_since is not None:
+        count_account(account.pk)  # Its hours are read from its own roll-ups, which are not folded.
     view = request.GET.get("by", "")
     return Asked(period, account, view if view in VIEWS and account is None else "")
 
@@ -128,7 +131,7 @@ def _found(asked: Asked) -> dict[str, Any]:
         ],
         "used": used_words(all_used, sum(absorbed.values())),
         "earned": earned_words(earned),
-        "counted_at": counted_at(),
+        "counted_at": clock.now() if pk and period.hours_since is not None else counted_at(),
         "folded_through": folded_through(),
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, Sum
@@ -18,19 +18,22 @@ from core.zones import utc_midnight
 from credits.admin.limits import limited_plainly
 from credits.admin.standing import unsealed_long, write_offs_behind
 from credits.admin.work import OPEN_LOOKED_AT, limits_reached, newest_entries, open_holds, wallets_in_debt, wallets_overdue
+from credits.services.revenue import folded_through
 from payments.admin.comparing import came_money, owed_money
 from payments.admin.shown import card_money, event_tag, order_link, orders_account
 from payments.admin.work import bought_today, events_to_look_at, open_reviews, orders_pending_long
 from usage.models import AiModel, EventStatus, PriceVersion, UsageQuarter
+from usage.selectors import FOLDED_LATE, find_fold, uncounted_long
 from usage.services.absorbed import absorbed_behind
 
 SHOWN: Final = 6
 LATEST: Final = 10
+REVENUE_LATE: Final = timedelta(days=2)
 
 
 @dataclass(frozen=True)
 class Today:
-    """All usage since midnight UTC, from the quarter-hour roll-ups, as it is written."""
+    """All usage since midnight UTC as it is counted: what was booked in the last ten seconds may be missing."""
 
     events: str
     failed: str
@@ -164,14 +167,30 @@ def verification_of_the_books(now: datetime) -> Card:
 
 
 def standing_still(now: datetime) -> Card:
-    """Jobs that nobody waits for, and nobody would miss before it is late: seals, and what the house bears."""
+    """Jobs that nobody waits for, and nobody would miss before it is late: seals, what the house bears, and what reports are made of."""
     rows: list[Row] = [
         ("Sealing", account_link(row), f"entry {row.seq:,} is in no seal", row.created_at) for row in unsealed_long(now, SHOWN + 1)
     ]
     days = (("Absorbed usage", absorbed_behind(now=now)), ("Write-offs", write_offs_behind(now)))
     rows += [(job, "", "is not booked on the house", day) for job, day in days if day is not None]
+    rows = [*reports_behind(now), *rows]
     headings = ("Job", "Account", "What", "Since")
-    return _card("Standing still", list_url("credits_seal"), headings, rows, "Seals and the house keep up.", is_wide=True)
+    return _card("Standing still", list_url("credits_seal"), headings, rows, "Seals, the house and the reports keep up.", is_wide=True)
+
+
+def reports_behind(now: datetime) -> list[Row]:
+    """Roll-ups that their jobs have left behind, and accounts whose roll-ups contradict each other."""
+    rows: list[Row] = []
+    if since := uncounted_long(now):
+        rows.append(("Counting usage", "", "is booked and not counted", since))
+    fold, through = find_fold(), folded_through()
+    if fold is not None and fold.counted_at < now - FOLDED_LATE:
+        rows.append(("Usage of all accounts", "", "is folded up to then", fold.counted_at))
+    if fold is not None and fold.differing:
+        rows.append(("Usage of all accounts", "", f"{fold.differing:,} accounts' roll-ups differ: run rebuild_rollups", fold.counted_at))
+    if through is not None and through < now.astimezone(UTC).date() - REVENUE_LATE:
+        rows.append(("Revenue", "", "is folded through that day", through))
+    return rows
 
 
 def last_entries(_now: datetime) -> Card:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts.selectors import Account, User, zone_at
+from accounts.selectors import Account, User
 from billing_platform.overview.credit import CreditStanding, read_standing
 from core.api.bounds import Bounds
-from usage.selectors import CallStats, Period, find_lifetime, read_call_stats, stats_coverage
-from usage.services.counting import count_account
+from usage.selectors import CallStats, Period
+from usage.services.reports import report_calls, report_overview
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,16 @@ def read_usage_stats(*, account: Account, period: Period, bounds: Bounds, now: d
 
     Raises InvalidInput: `invalid_range`, `out_of_range` (more than 366 days).
     """
-    coverage = stats_coverage(zone=zone_at(account, now), period=period, since=bounds.since, until=bounds.until, now=now)
-    count_account(account.pk)
-    return UsageStats(period, read_call_stats(account_id=account.pk, coverage=coverage))
+    return UsageStats(period, report_calls(account=account, period=period, since=bounds.since, until=bounds.until, now=now))
 
 
 def read_summary(*, account: Account, person: User, now: datetime) -> AccountSummary:
     """The account at a glance; what is due is booked first."""
-    count_account(account.pk)
-    lifetime = find_lifetime(account.pk)
+    usage = report_overview(account=account, now=now)
     return AccountSummary(
         person=person,
         account=account,
         credit_balance=read_standing(account_id=account.pk, now=now),
-        usage_this_month=read_usage_stats(account=account, period=Period.MONTHLY, bounds=Bounds(None, None), now=now),
-        total_requests_all_time=0 if lifetime is None else lifetime.events,
+        usage_this_month=UsageStats(Period.MONTHLY, usage.this_month),
+        total_requests_all_time=usage.calls_ever,
     )

@@ -205,8 +205,12 @@ def test_every_check_sees_some_lie() -> None:
 LIES_ELSEWHERE: Final = {
     *("house balances chain", "house time follows seq", "absorbed days are booked", "write offs are booked"),
     *("revenue days recount", "revenue totals add up", "account days recount", "platform days add up"),
+    "marks match events",
 }
-"""test_house.py, test_written_off.py and test_revenue.py here, and test_absorbed.py and test_platform_days.py of usage."""
+"""
+test_house.py, test_written_off.py and test_revenue.py here, test_absorbed.py and test_platform_days.py of usage, and test_counting.py of
+concurrency.
+"""
 
 ORPHANS: Final = {
     "ledger_entry": "INSERT INTO ledger_entry (account_id, seq, kind, book, amount_nanos, balance_after_nanos, spent_after_nanos, source_type, source_id, description, reference, occurred_at, created_at) VALUES (%(nobody)s, 1, 'promo', 'promo', 1, 1, 0, '', '', '', '', now(), now())",

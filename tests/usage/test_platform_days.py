@@ -12,13 +12,16 @@ from django.db.models import F, Sum
 
 from accounts.models import Account
 from billing_platform.wiring import CHECKS
+from core.models import AuditRecord
 from tests import factories
 from tests.spending import price, report
 from tests.threads import at_once, failures
-from usage.models import AccountDay, FoldedAccount, PlatformDay, PlatformHour, UsageLifetime, UsageQuarter
+from usage.models import AccountDay, FoldedAccount, FoldMark, PlatformDay, PlatformHour, UsageLifetime, UsageQuarter
 from usage.rating import Prices
+from usage.services import counting
 from usage.services.counting import count_account
 from usage.services.platform_days import counted_at, fold_platform_usage
+from usage.services.rebuilding import check_rollups, rebuild_rollups
 from usage.tasks import fold_platform_usage as job
 
 DAY: Final = timedelta(days=1)
@@ -211,6 +214,86 @@ def test_a_day_that_does_not_fit_its_quarters_is_named(account: Account, sql: st
         cursor.execute(sql)
         assert cursor.rowcount > 0
     assert {name for name, _ in lies()} == LIES[sql]
+
+
+def quarters_lie(account: Account) -> None:
+    """A quarter-hour of another day, which the lifetime does not show."""
+    use(account, 5, MONDAY)
+    use(account, 7, MONDAY + timedelta(hours=13))
+    count_account(account.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE usage_quarter SET starts_at = starts_at - interval '3 days' WHERE cost_nanos = 5")
+        assert cursor.rowcount == 1
+
+
+def rebuild(now: datetime) -> tuple[list[int], dict[str, int]]:
+    found = rebuild_rollups(reason="Tests.", now=now)
+    return found.accounts, found.rows
+
+
+def test_what_was_folded_from_a_lie_is_folded_anew_when_the_lie_is_mended(account: Account) -> None:
+    quarters_lie(account)
+    fold(TUESDAY)
+    assert rebuild(TUESDAY) == ([account.pk], {"usage_quarter": 2, "usage_account_day": 2})
+    days = list(AccountDay.objects.order_by("day").values_list("day", "events", "cost_nanos"))
+    assert days == [(MONDAY.date(), 1, 5), (TUESDAY.date(), 1, 7)]
+    assert platform() == {(day, "clock", "success"): (events, 2, nanos) for day, events, nanos in days}
+    assert (lies(), rebuild(TUESDAY)) == (set(), ([], {}))
+    assert fold(TUESDAY + timedelta(hours=1)) == 0
+
+
+def test_a_lie_behind_usage_that_is_not_folded_yet_is_folded_anew_too(account: Account) -> None:
+    quarters_lie(account)
+    fold(TUESDAY)
+    use(account, 9, TUESDAY + 3 * DAY)
+    count_account(account.pk)
+    rebuild(TUESDAY + 3 * DAY)
+    fold(TUESDAY + 4 * DAY)
+    assert lies() == set()
+
+
+@pytest.mark.parametrize("sql", LIES)
+def test_a_day_that_does_not_fit_its_quarters_is_told_and_mended_by_a_rebuild(account: Account, sql: str) -> None:
+    use(account, 5, MONDAY)
+    fold(MONDAY)
+    before = platform()
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    told: list[str] = []
+    assert check_rollups(now=MONDAY, say=told.append).rows.keys() <= {"usage_account_day", "usage_platform_day"}
+    assert told
+    assert {name for name, _ in lies()} == LIES[sql]
+    rebuild(MONDAY)
+    assert (lies(), platform(), rebuild(MONDAY)) == (set(), before, ([], {}))
+    kept = AuditRecord.objects.filter(act="rebuild_rollups")
+    assert kept.exists()
+    assert all(one.reason == "Tests." and one.before["differences"] for one in kept if one.before)
+
+
+def test_an_account_whose_quarters_are_not_its_lifetime_is_folded_as_they_say_and_told(
+    account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    use(account, 5, MONDAY)
+    count_account(account.pk)
+    UsageQuarter.objects.update(events=3)
+    assert fold(MONDAY) == 1
+    assert platform() == {(MONDAY.date(), "clock", "success"): (3, 2, 5)}
+    assert (FoldMark.objects.get().differing, counted_at()) == (1, MONDAY)
+    assert f"account {account.pk}: its quarter-hours are not its lifetime" in caplog.text
+    rebuild(MONDAY)
+    assert platform() == {(MONDAY.date(), "clock", "success"): (1, 2, 5)}
+    fold(TUESDAY)
+    assert (FoldMark.objects.get().differing, lies()) == (0, set())
+
+
+def test_a_lifetime_that_counts_nothing_yet_is_neither_folded_nor_a_lie(account: Account) -> None:
+    use(account, 5, MONDAY)
+    counting.lock_counts([account.pk])
+    assert UsageLifetime.objects.get().events == 0
+    assert fold(MONDAY, accounts=iter([False, True, True]).__next__) == 0
+    assert (FoldedAccount.objects.count(), lies()) == (0, set())
+    FoldedAccount.objects.create(account=account, events=0, cost_nanos=0)
+    assert lies() == set()
 
 
 def test_what_is_not_folded_yet_is_no_lie(account: Account) -> None:

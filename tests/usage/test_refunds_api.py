@@ -15,6 +15,7 @@ from tests import actors, factories, spending
 from tests.actors import Cast
 from tests.conftest import Api
 from usage.models import UsageEvent
+from usage.services.counting import count_account
 
 COST = 2_500_000
 """1,000 input tokens of gpt-4o, in nanos."""
@@ -27,6 +28,7 @@ def account(db: None) -> Iterator[Account]:
     factories.give(made, 10**9)
     spending.report(made, "one", "two")
     factories.end_of_transaction()
+    count_account(made.pk)  # A refund does, also one that is refused then.
     yield made
     assert factories.disagreements() == []
 
@@ -177,6 +179,7 @@ def test_the_account_may_be_named_in_the_query(gateway: Gateway) -> None:
 
 def test_a_call_that_cost_nothing_is_a_409_that_says_so(gateway: Gateway) -> None:
     spending.report(gateway.account, "free", input_tokens=0)
+    count_account(gateway.account.pk)
     before = factories.books_now()
     assert "charged nothing" in refused(gateway.refund("free", key="k"), 409, "nothing_to_refund")["detail"]
     refused(gateway.refund(amount="0.0025000001"), 400, "invalid_amount")

@@ -209,8 +209,27 @@ def test_what_litellm_answered_from_its_cache_is_not_sent_unless_asked_for() -> 
 
 def test_an_event_of_our_own_goes_as_it_is() -> None:
     native = {"event_id": "e-1", "account": OTHER, "model": "gpt-4o", "input_tokens": 5, "images": 2, "metadata": {"user": "u"}}
-    assert converted("native", native) == native
+    assert converted("native", native, account=None) == native
     assert converted("native", {"event_id": "e-1", "model": "gpt-4o"})["account"] == ACCOUNT
+
+
+@pytest.mark.parametrize("layout", ["openai", "litellm", "native"])
+def test_what_a_line_says_never_wins_against_the_account_that_was_asked_for(layout: str) -> None:
+    """Customers write the metadata of their calls, and the answer repeats it."""
+    line = {"openai": CHAT, "litellm": PAYLOAD, "native": {"event_id": "e-1", "model": "gpt-4o"}}[layout]
+    for said in ({"metadata": {"account": OTHER}}, {"account": OTHER}, {"account": OTHER, "metadata": {"account": OTHER}}):
+        assert converted(layout, line | said)["account"] == ACCOUNT
+    assert converted("openai", {"response": CHAT | {"metadata": {"account": OTHER}}})["account"] == ACCOUNT
+
+
+@pytest.mark.parametrize("layout", ["openai", "litellm", "native"])
+def test_metadata_names_an_account_only_where_it_is_asked_for(layout: str) -> None:
+    line = {"openai": CHAT, "litellm": PAYLOAD, "native": {"event_id": "e-1", "model": "gpt-4o"}}[layout]
+    metadata = {"metadata": {"account": OTHER}}
+    assert why_not(layout, line | metadata, account=None) == "no_account"
+    assert converted(layout, line | {"account": OTHER}, account=None)["account"] == OTHER
+    assert converted(layout, line | metadata, account_field="metadata.account")["account"] == OTHER
+    assert converted(layout, line, account_field="metadata.account")["account"] == ACCOUNT
 
 
 @pytest.mark.parametrize("wrapping", ["response", "response.body", "body", "message", "result.message"])
@@ -218,7 +237,7 @@ def test_the_answer_is_found_where_logs_and_batches_keep_it(wrapping: str) -> No
     line: dict[str, Any] = CHAT
     for name in reversed(wrapping.split(".")):
         line = {name: line}
-    assert converted("openai", {"account": OTHER} | line) == converted("openai", CHAT) | {"account": OTHER}
+    assert converted("openai", {"account": OTHER} | line, account=None) == converted("openai", CHAT) | {"account": OTHER}
 
 
 def test_the_account_the_key_and_the_model_may_be_named_otherwise_in_a_log() -> None:
@@ -268,7 +287,6 @@ IMPOSSIBLE: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
     "a time that is none": ("openai", CHAT | {"created": "yesterday"}, "bad_time"),
     "no id": ("openai", CHAT | {"id": None}, "no_event_id"),
     "an id with a space": ("openai", CHAT | {"id": "a b"}, "bad_event_id"),
-    "an account that is none": ("openai", CHAT | {"account": "alice"}, "no_account"),
 }
 
 
@@ -276,6 +294,10 @@ IMPOSSIBLE: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
 def test_what_cannot_be_is_not_sent(name: str) -> None:
     layout, line, code = IMPOSSIBLE[name]
     assert why_not(layout, line) == code
+
+
+def test_an_account_that_is_none_is_not_sent() -> None:
+    assert why_not("openai", CHAT | {"account": "alice"}, account=None) == "no_account"
 
 
 @pytest.mark.parametrize("kind", ["audio_tokens", "image_tokens"])

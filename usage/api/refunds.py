@@ -25,6 +25,7 @@ from credits.services.holds import Remaining, facts_of
 from credits.services.wallets import read_wallet
 from usage.api.serializers import EventSerializer
 from usage.api.views import UsageEventView
+from usage.services.counting import count_account
 from usage.services.refunds import Refund, refund_event
 
 REASON_MAX: Final = 500
@@ -115,6 +116,7 @@ class RefundView(ApiView):
         account = account_of(request, scope=Scope.USAGE_WRITE, named=body.get("account"))
         amount = _amount(body.get("amount"))
         asked, now = read_asked(request, account=account.public_id), clock.now()
+        count_account(account.pk)  # Before the transaction of the act, which counts the rest under the wallet's lock.
 
         def act() -> Mapping[str, object]:
             done = refund_event(

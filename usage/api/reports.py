@@ -10,15 +10,13 @@ from rest_framework.response import Response
 
 from accounts.api.access import account_of
 from accounts.api.parameters import ACCOUNT_PARAMETERS
-from accounts.selectors import Scope, zone_at
+from accounts.selectors import Scope
 from core import clock
 from core.api.dialects import GATEWAY
 from core.api.views import ApiView, read_query
-from core.errors import InvalidInput
-from core.zones import local_date
 from usage.api.report_serializers import HistoryQuery, HistorySerializer, UserUsageSerializer, read_day
-from usage.selectors import DAYS_MAX, Grouping, history_coverage, read_days, read_windows
-from usage.services.counting import count_account
+from usage.selectors import Grouping
+from usage.services.reports import report_days, report_windows
 
 _RANGE: Final = [
     OpenApiParameter("start_date", OpenApiTypes.DATE, description="The first day; the first of `end_date`'s month where it is left out."),
@@ -45,10 +43,8 @@ class UserUsageView(ApiView):
     def get(self, request: Request) -> Response:
         """Usage of some days of the account's zone, at most 366: in all, by day and by model."""
         account = account_of(request, scope=Scope.USAGE_READ)
-        now = clock.now()
-        count_account(account.pk)
-        first, last = _read_days_asked(request, today=local_date(zone_at(account, now), now))
-        return self.success(UserUsageSerializer(read_days(account_id=account.pk, first=first, last=last)).data)
+        first, last = (_day_asked(request, name) for name in ("start_date", "end_date"))
+        return self.success(UserUsageSerializer(report_days(account=account, first=first, last=last, now=clock.now())).data)
 
 
 class GatewayHistoryView(ApiView):
@@ -64,28 +60,15 @@ class GatewayHistoryView(ApiView):
         At most 366 days by the day, 32 by the hour.
         """
         account = account_of(request, scope=Scope.USAGE_READ, named=account_id, path=True)
-        asked, now = read_query(HistoryQuery, request), clock.now()
-        zone = zone_at(account, now)
-        coverage = history_coverage(
-            zone=zone,
+        asked = read_query(HistoryQuery, request)
+        history = report_windows(
+            account=account,
             grouping=Grouping(asked["value_grouping_window"]),
             since=asked.get("start_time"),
             until=asked.get("end_time"),
-            now=now,
+            now=clock.now(),
         )
-        count_account(account.pk)
-        return self.success(HistorySerializer({"history": read_windows(account_id=account.pk, zone=zone, coverage=coverage)}).data)
-
-
-def _read_days_asked(request: Request, *, today: date) -> tuple[date, date]:
-    first, last = (_day_asked(request, name) for name in ("start_date", "end_date"))
-    last = last or today
-    first = first or last.replace(day=1)
-    if first > last:
-        raise InvalidInput("`start_date` is after `end_date`; swap them.", code="invalid_range", field="start_date")
-    if (last - first).days >= DAYS_MAX:
-        raise InvalidInput(f"That is more than {DAYS_MAX} days; ask for them in parts.", code="out_of_range", field="start_date")
-    return first, last
+        return self.success(HistorySerializer({"history": history}).data)
 
 
 def _day_asked(request: Request, name: str) -> date | None:

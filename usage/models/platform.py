@@ -84,12 +84,17 @@ class FoldedAccount(models.Model):
 
 
 class FoldMark(models.Model):
-    """One row: the instant at which the last fold over all accounts began. What was booked before it is counted."""
+    """
+    One row: the instant at which the last fold over all accounts began. What was booked before it is counted.
+
+    `differing`: of so many accounts the quarter-hours were not the lifetime then. They were folded as the quarter-hours say.
+    """
 
     ONE = 1
 
     id = models.SmallIntegerField(primary_key=True)
     counted_at = models.DateTimeField()
+    differing = models.IntegerField(db_default=0)
 
     class Meta:
         db_table = "usage_fold_mark"

@@ -27,7 +27,8 @@ class Counts(models.Model):
 
 class UsageDay(Counts):
     """
-    One account's local day × model × key × endpoint × status. Written by ingest under the wallet's lock; a cache of the events.
+    One account's local day × model × key × endpoint × status: a recount of those of its events that bear no mark (UncountedBlock).
+    Written by services/counting.py and refunds.py under the lock of the lifetime row.
 
     `api_key_id` is 0 where the event named none. The day is the event's `local_date`.
     """
@@ -101,7 +102,10 @@ class UncountedBlock(models.Model):
 
 
 class UsageLifetime(Counts):
-    """All of one account's usage since it was opened. Written by ingest under the wallet's lock."""
+    """
+    All of one account's usage since it was opened, but for what waits to be counted. Its row is the lock of the account's roll-ups, so it
+    may be there before it counts anything.
+    """
 
     account = models.OneToOneField("accounts.Account", on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="+")
 

@@ -1,6 +1,6 @@
 """Reads of usage: events one by one, and reports from the roll-ups."""
 
-from usage.selectors.coverage import DAYS_MAX, Coverage, Grouping, Period, history_coverage, stats_coverage
+from usage.selectors.coverage import DAYS_MAX, Coverage, Grouping, Period, days_coverage, history_coverage, stats_coverage
 from usage.selectors.events import (
     EVENT_ID_COLLATION,
     Position,
@@ -9,9 +9,9 @@ from usage.selectors.events import (
     UsageEvent,
     find_lifetime,
     get_event,
+    list_prices,
     list_recent_events,
     model_codes_of_events,
-    prices_in_force,
 )
 from usage.selectors.reports import (
     CallStats,
@@ -24,10 +24,12 @@ from usage.selectors.reports import (
     read_days,
     read_windows,
 )
+from usage.selectors.standing import FOLDED_LATE, find_fold, uncounted_long
 
 __all__ = (
     "DAYS_MAX",
     "EVENT_ID_COLLATION",
+    "FOLDED_LATE",
     "CallStats",
     "Coverage",
     "DayLine",
@@ -41,14 +43,17 @@ __all__ = (
     "Sums",
     "UsageEvent",
     "Window",
+    "days_coverage",
+    "find_fold",
     "find_lifetime",
     "get_event",
     "history_coverage",
+    "list_prices",
     "list_recent_events",
     "model_codes_of_events",
-    "prices_in_force",
     "read_call_stats",
     "read_days",
     "read_windows",
     "stats_coverage",
+    "uncounted_long",
 )

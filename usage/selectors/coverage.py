@@ -53,6 +53,21 @@ class Coverage:
     days: tuple[date, date] | None
 
 
+def days_coverage(*, first: date | None, last: date | None, today: date) -> tuple[date, date]:
+    """
+    The first and the last local day of a report: up to today, and from the first of the last day's month, unless said otherwise.
+
+    Raises InvalidInput: `invalid_range`, `out_of_range`.
+    """
+    last = last or today
+    first = first or last.replace(day=1)
+    if first > last:
+        raise InvalidInput("`start_date` is after `end_date`; swap them.", code="invalid_range", field="start_date")
+    if (last - first).days >= DAYS_MAX:
+        raise InvalidInput(f"That is more than {DAYS_MAX} days; ask for them in parts.", code="out_of_range", field="start_date")
+    return first, last
+
+
 def stats_coverage(*, zone: str, period: Period, since: datetime | None, until: datetime | None, now: datetime) -> Coverage:
     """
     What statistics cover: from the beginning of the day, month or year in `zone` up to now, unless said otherwise.

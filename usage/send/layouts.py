@@ -108,9 +108,19 @@ def _event_id(line: Line, answer: Line, raw: bytes, number: int, rules: Rules) -
     return found
 
 
+def _named_account(line: Line, rules: Rules) -> Any:  # noqa: ANN401 - JSON is whatever was logged
+    """
+    What the operator says wins, unless the operator says where the line tells it.
+
+    Never by itself out of `metadata`: customers write that, and could name somebody else there.
+    """
+    if rules.account_field is None:
+        return rules.account or line.get("account")
+    return at(line, rules.account_field) or rules.account
+
+
 def _account(line: Line, rules: Rules) -> str:
-    paths = ("account", "metadata.account") if rules.account_field is None else (rules.account_field,)
-    named = first_at(line, *paths) or rules.account
+    named = _named_account(line, rules)
     account = rules.accounts.get(named, named) if isinstance(named, str) else None
     if account is None or PUBLIC_ID.fullmatch(account) is None:
         message = f"No account: 32 hexadecimal characters are needed, and there is {named!r:.60}; see --account, --account-field and --map."

@@ -3,47 +3,33 @@ Roll-ups counted anew from the events: what they have kept that is not so is tol
 
 Accounts whose roll-ups agree are only read. One that differs is counted again under its wallet's lock, so that nothing new comes,
 and its lifetime row's, under which alone roll-ups change, and mended in that very transaction: no call that arrives meanwhile is lost
-or counted twice, and a run that is killed leaves whole accounts.
+or counted twice, and a run that is killed leaves whole accounts. What was folded of it into the platform's days is compared with the
+quarter-hours after that, and folded anew.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from django.db import connection, transaction
 
 from core.audit import record_act
 from core.errors import NotFound
+from core.verification import HOUSE
 from credits.reconciliation import account_ranges, count_entries
 from credits.services.posting import lock_wallets
+from usage.rollups import DAYS, LIFETIMES, QUARTERS, Difference, Rollup, read_difference
+from usage.services import platform_days
 from usage.services.counting import lock_counts
+from usage.services.platform_days import Unlike
 
 ACCOUNTS_PER_RANGE: Final = 1_000
 TOLD_MAX: Final = 1_000
 """So many differences of one account and roll-up are told; all of them are mended and counted."""
 _KEPT_IN_AUDIT: Final = 20
-
-_SQL: Final = Path(__file__).resolve().parents[1] / "sql"
-_DIFFERENCES: Final = (_SQL / "rebuild_differences.sql").read_text()
-_MEND: Final = (_SQL / "rebuild_mend.sql").read_text()
-_COUNTS: Final = (
-    "events",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost_nanos",
-    "provider_cost_nanos",
-    "costed_nanos",
-)
-_STATUS: Final = "CASE WHEN refunded_nanos = charged_nanos AND charged_nanos > 0 THEN 'refunded' ELSE status END AS status"
-_QUARTER: Final = "date_bin('15 minutes', occurred_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS starts_at"
-_CREATED: Final = "created_at >= %(since)s::date - 1"
-"""What occurred since a day was reported since the day before it: no call is reported long before it occurs."""
-
+_FOLDED: Final = "usage_account_day"
+_PLATFORM: Final = "usage_platform_day"
 
 Say = Callable[[str], None]
 Watch = Callable[[int, int], None]
@@ -51,78 +37,6 @@ Watch = Callable[[int, int], None]
 
 def _unheard(*_told: object) -> None:
     """Nobody listens."""
-
-
-@dataclass(frozen=True)
-class _Rollup:
-    """One table of roll-ups: what it is keyed by, the same of an event, and which rows of both are of a day or later."""
-
-    table: str
-    keys: tuple[str, ...]
-    of_event: tuple[str, ...]
-    of_event_since: str = "TRUE"
-    kept_since: str = "TRUE"
-
-    @property
-    def differences(self) -> str:
-        return _DIFFERENCES.format(
-            table=self.table,
-            keys=", ".join(self.keys),
-            of_event=", ".join(self.of_event),
-            of_event_since=self.of_event_since,
-            kept_since=self.kept_since,
-            places=", ".join(str(place) for place, _ in enumerate(self.keys, start=1)),
-            counts=", ".join(_COUNTS),
-        )
-
-    @property
-    def mend(self) -> str:
-        return _MEND.format(
-            differences=self.differences,
-            table=self.table,
-            keys=", ".join(self.keys),
-            keys_of_row=", ".join(f"row.{key}" for key in self.keys),
-            keys_of_differing=", ".join(f"differing.{key}" for key in self.keys),
-            counts=", ".join(_COUNTS),
-            counted=", ".join(f"counted[{place}]" for place, _ in enumerate(_COUNTS, start=1)),
-            excluded=", ".join(f"excluded.{count}" for count in _COUNTS),
-        )
-
-
-_DAYS: Final = _Rollup(
-    "usage_day",
-    ("account_id", "day", "model_id", "api_key_id", "endpoint", "status"),
-    ("account_id", "local_date AS day", "model_id", "coalesce(api_key_id, 0) AS api_key_id", "endpoint", _STATUS),
-    f"local_date >= %(since)s AND {_CREATED}",
-    "day >= %(since)s",
-)
-_QUARTERS: Final = _Rollup(
-    "usage_quarter",
-    ("account_id", "starts_at", "model_id", "api_key_id", "endpoint", "status"),
-    ("account_id", _QUARTER, "model_id", "coalesce(api_key_id, 0) AS api_key_id", "endpoint", _STATUS),
-    f"occurred_at >= %(since)s::date::timestamp AT TIME ZONE 'UTC' AND {_CREATED}",
-    "starts_at >= %(since)s::date::timestamp AT TIME ZONE 'UTC'",
-)
-_LIFETIMES: Final = _Rollup("usage_lifetime", ("account_id",), ("account_id",))
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One row of a roll-up that is not what the events say: its key, what was kept and what is counted, None where there is no row."""
-
-    account_id: int
-    table: str
-    key: str
-    kept: tuple[int, ...] | None
-    counted: tuple[int, ...] | None
-
-    def __str__(self) -> str:
-        """A line for a person: whose, which row, and each count that differs."""
-        kept, counted = (side or (0,) * len(_COUNTS) for side in (self.kept, self.counted))
-        differing = [f"{name} kept {old}, counted {new}" for name, old, new in zip(_COUNTS, kept, counted, strict=True) if old != new] or [
-            "a row that counts nothing"
-        ]
-        return f"account {self.account_id}: {self.table} {self.key}".rstrip() + f": {'; '.join(differing)}"
 
 
 @dataclass(slots=True)
@@ -150,8 +64,8 @@ class _Asked:
     watch: Watch
 
     @property
-    def rollups(self) -> tuple[_Rollup, ...]:
-        return (_DAYS, _QUARTERS, _LIFETIMES) if self.since is None else (_DAYS, _QUARTERS)
+    def rollups(self) -> tuple[Rollup, ...]:
+        return (DAYS, QUARTERS, LIFETIMES) if self.since is None else (DAYS, QUARTERS)
 
     def parameters(self, low: int, high: int) -> dict[str, Any]:
         return {"low": low, "high": high, "since": self.since or date.min}
@@ -179,11 +93,15 @@ def rebuild_rollups(
 def _recount(account_id: int | None, asked: _Asked) -> Recount:
     result = Recount()
     for low, high in _ranges(account_id):
-        for suspect in _suspects(low, high, asked):
-            if found := _settle(suspect, asked):
-                result.add(suspect, found)
+        found = {suspect: rows for suspect in _suspects(low, high, asked) if (rows := _settle(suspect, asked))}
+        for folded, rows in _fold_again(low, high, list(found), asked).items():
+            found[folded] = found.get(folded, {}) | rows
+        for differing in sorted(found):
+            result.add(differing, found[differing])
         result.looked_at += count_entries(low, high)[0]
         asked.watch(result.looked_at, len(result.accounts))
+    if account_id is None and (rows := _settle_platform(asked)):
+        result.add(HOUSE, rows)
     return result
 
 
@@ -208,11 +126,44 @@ def _settle(account_id: int, asked: _Asked) -> dict[str, int]:
         differences = [_look(rollup, account_id, asked) for rollup in asked.rollups]
         found = {rollup.table: len(some) for rollup, some in zip(asked.rollups, differences, strict=True) if some}
         if found and asked.reason is not None:
-            _keep(account_id, found, [one for some in differences for one in some], asked)
+            _keep(account_id, found, [str(one) for some in differences for one in some], asked)
     for some in differences:
         for one in some[:TOLD_MAX]:
             asked.say(str(one))
     return found
+
+
+def _fold_again(low: int, high: int, mended: list[int], asked: _Asked) -> dict[int, dict[str, int]]:
+    """
+    Find the accounts whose folded days are not their quarter-hours, and fold them anew if asked; how many rows of each differed.
+
+    So are those that were mended just now: days that were folded from a lie may hide behind usage that is not folded yet.
+    """
+    unlike = platform_days.find_unlike(low, high, told_max=TOLD_MAX)
+    found = {one.account_id: {_FOLDED: one.rows} for one in unlike}
+    _tell(_FOLDED, unlike, asked)
+    if asked.reason is not None and (accounts := sorted({*mended, *found})):
+        for account_id in accounts:
+            platform_days.fold_anew([account_id])
+        for one in unlike:
+            _keep(one.account_id, found[one.account_id], one.told, asked)
+    return found
+
+
+def _settle_platform(asked: _Asked) -> dict[str, int]:
+    """The same of the platform's days, against the accounts'."""
+    unlike = platform_days.find_unlike_platform(told_max=TOLD_MAX)
+    _tell(_PLATFORM, unlike, asked)
+    if unlike and asked.reason is not None:
+        platform_days.mend_platform()
+        _keep(None, {_PLATFORM: unlike[0].rows}, unlike[0].told, asked)
+    return {_PLATFORM: unlike[0].rows} if unlike else {}
+
+
+def _tell(table: str, unlike: list[Unlike], asked: _Asked) -> None:
+    for one in unlike:
+        for line in one.told:
+            asked.say(f"account {one.account_id}: {table}: {line}")
 
 
 def _lock(account_id: int, now: datetime) -> None:
@@ -223,29 +174,23 @@ def _lock(account_id: int, now: datetime) -> None:
     lock_counts([account_id])
 
 
-def _look(rollup: _Rollup, account_id: int, asked: _Asked) -> list[Difference]:
+def _look(rollup: Rollup, account_id: int, asked: _Asked) -> list[Difference]:
     sql = rollup.differences if asked.reason is None else rollup.mend
     with connection.cursor() as cursor:
         cursor.execute(sql, asked.parameters(account_id, account_id))
         rows = cursor.fetchall()
-    return [_difference(rollup, *row) for row in rows]
+    return [read_difference(rollup, *row) for row in rows]
 
 
-def _difference(rollup: _Rollup, account_id: int, *rest: Any) -> Difference:
-    *key, kept, counted = rest
-    named = " ".join(f"{name} {value!s}" for name, value in zip(rollup.keys[1:], key, strict=True) if value != "")
-    return Difference(account_id, rollup.table, named, kept and tuple(kept), counted and tuple(counted))
-
-
-def _keep(account_id: int, found: dict[str, int], differences: list[Difference], asked: _Asked) -> None:
+def _keep(account_id: int | None, found: dict[str, int], differences: list[str], asked: _Asked) -> None:
     record_act(
         actor_id=None,
         act="rebuild_rollups",
-        object_type="account",
-        object_id=str(account_id),
+        object_type="account" if account_id is not None else "platform",
+        object_id="" if account_id is None else str(account_id),
         account_id=account_id,
         reason=asked.reason or "",
-        before={"differences": [str(one) for one in differences[:_KEPT_IN_AUDIT]]},
+        before={"differences": differences[:_KEPT_IN_AUDIT]},
         after={"rows_mended": found},
         now=asked.now,
     )

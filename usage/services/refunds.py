@@ -21,7 +21,7 @@ from credits.errors import NothingToRefund
 from credits.services.returns import UsageReturn, look_at_returns, return_usage, usage_seq
 from usage.models import UsageEvent
 from usage.selectors import EVENT_ID_COLLATION, get_event
-from usage.services.counting import count_accounts
+from usage.services.counting import count_account, count_accounts
 
 _COUNT: Final = (Path(__file__).resolve().parent.parent / "sql" / "refund_event.sql").read_text()
 
@@ -93,7 +93,12 @@ def event_locked(*, account_id: int, event_id: str) -> Iterator[UsageEvent]:
     """
     A transaction that holds the event's row. It comes before the wallet's lock (ARCHITECTURE.md, "Lock order"), so whoever looks at the
     wallet around a refund takes this first. Raises NotFound.
+
+    What waits is counted before, in transactions of its own, so that little is left for the refund to count under the wallet's lock.
+    A caller who is in a transaction has counted before it: the lifetime row's lock comes after the wallet's.
     """
+    if not connection.in_atomic_block:
+        count_account(account_id)
     with transaction.atomic():
         named = UsageEvent.objects.filter(Exact(Collate(F("event_id"), EVENT_ID_COLLATION), event_id), account_id=account_id)
         event = lock_one(named) if "\0" not in event_id else None

@@ -8,15 +8,9 @@ WITH taken AS MATERIALIZED (
     WHERE waiting.before < %(events_max)s AND u.account_id = waiting.account_id AND u.block = waiting.block
     RETURNING u.account_id, u.block, u.received_at
 ), counted AS MATERIALIZED (
-    SELECT e.account_id, e.local_date, date_bin('15 minutes', e.occurred_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS starts_at,
-        e.model_id, coalesce(e.api_key_id, 0) AS api_key_id, e.endpoint,
-        CASE WHEN e.refunded_nanos = e.charged_nanos AND e.charged_nanos > 0 THEN 'refunded' ELSE e.status END AS status,
-        e.input_tokens, e.output_tokens, e.cache_read_tokens, e.cache_write_tokens, e.reasoning_tokens,
-        e.charged_nanos - e.refunded_nanos AS charged_nanos, coalesce(e.provider_cost_nanos, 0) AS provider_cost_nanos,
-        CASE WHEN e.provider_cost_nanos IS NULL THEN 0 ELSE e.charged_nanos - e.refunded_nanos END AS costed_nanos
-    FROM taken CROSS JOIN LATERAL (
+    SELECT e.* FROM taken CROSS JOIN LATERAL (
         -- OFFSET 0: one range of the primary key per block, whatever the planner would think of a join.
-        SELECT * FROM usage_event e
+        SELECT * FROM usage_counted_event e
         WHERE e.account_id = taken.account_id AND e.created_at = taken.received_at
             AND e.id BETWEEN taken.block * 8192 AND taken.block * 8192 + 8191
         OFFSET 0
@@ -24,10 +18,10 @@ WITH taken AS MATERIALIZED (
 ), days AS (
     INSERT INTO usage_day (account_id, day, model_id, api_key_id, endpoint, status, events, input_tokens, output_tokens,
         cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos, provider_cost_nanos, costed_nanos)
-    SELECT account_id, local_date, model_id, api_key_id, endpoint, status, count(*), sum(input_tokens), sum(output_tokens),
-        sum(cache_read_tokens), sum(cache_write_tokens), sum(reasoning_tokens), sum(charged_nanos),
+    SELECT account_id, day, model_id, api_key_id, endpoint, status, sum(events), sum(input_tokens), sum(output_tokens),
+        sum(cache_read_tokens), sum(cache_write_tokens), sum(reasoning_tokens), sum(cost_nanos),
         sum(provider_cost_nanos), sum(costed_nanos)
-    FROM counted GROUP BY account_id, local_date, model_id, api_key_id, endpoint, status
+    FROM counted GROUP BY account_id, day, model_id, api_key_id, endpoint, status
     ON CONFLICT (account_id, day, model_id, api_key_id, endpoint, status) DO UPDATE SET
         events = usage_day.events + excluded.events,
         input_tokens = usage_day.input_tokens + excluded.input_tokens,
@@ -41,8 +35,8 @@ WITH taken AS MATERIALIZED (
 ), quarters AS (
     INSERT INTO usage_quarter (account_id, starts_at, model_id, api_key_id, endpoint, status, events, input_tokens, output_tokens,
         cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos, provider_cost_nanos, costed_nanos)
-    SELECT account_id, starts_at, model_id, api_key_id, endpoint, status, count(*), sum(input_tokens), sum(output_tokens),
-        sum(cache_read_tokens), sum(cache_write_tokens), sum(reasoning_tokens), sum(charged_nanos),
+    SELECT account_id, starts_at, model_id, api_key_id, endpoint, status, sum(events), sum(input_tokens), sum(output_tokens),
+        sum(cache_read_tokens), sum(cache_write_tokens), sum(reasoning_tokens), sum(cost_nanos),
         sum(provider_cost_nanos), sum(costed_nanos)
     FROM counted GROUP BY account_id, starts_at, model_id, api_key_id, endpoint, status
     ON CONFLICT (account_id, starts_at, model_id, api_key_id, endpoint, status) DO UPDATE SET
@@ -58,9 +52,8 @@ WITH taken AS MATERIALIZED (
 ), lifetimes AS (
     INSERT INTO usage_lifetime (account_id, events, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
         cost_nanos, provider_cost_nanos, costed_nanos)
-    SELECT account_id, count(*), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-        sum(reasoning_tokens), sum(charged_nanos),
-            sum(provider_cost_nanos), sum(costed_nanos)
+    SELECT account_id, sum(events), sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
+        sum(reasoning_tokens), sum(cost_nanos), sum(provider_cost_nanos), sum(costed_nanos)
     FROM counted GROUP BY account_id
     ON CONFLICT (account_id) DO UPDATE SET
         events = usage_lifetime.events + excluded.events,
@@ -73,4 +66,4 @@ WITH taken AS MATERIALIZED (
         provider_cost_nanos = usage_lifetime.provider_cost_nanos + excluded.provider_cost_nanos,
         costed_nanos = usage_lifetime.costed_nanos + excluded.costed_nanos
 )
-SELECT count(*) FROM counted
+SELECT (SELECT count(*) FROM taken) AS marks, (SELECT count(*) FROM counted) AS events

@@ -1,24 +1,24 @@
--- Takes a refund over into the counts, under the lock of the account's lifetime row, when everything is counted. Cost is net of refunds; an event that is given back whole is counted under
--- `refunded` from then on. A row that counts nothing more is deleted: a recount would not know it.
+-- Takes a refund over into the counts, under the lock of the account's lifetime row, when everything is counted. Cost is net of refunds;
+-- an event that is given back whole is counted under `refunded` from then on. A row that counts nothing more is deleted: a recount would
+-- not know it.
 WITH refund AS MATERIALIZED (
     UPDATE usage_event SET refunded_nanos = refunded_nanos + %(amount)s
     WHERE account_id = %(account)s AND event_id = %(event)s COLLATE "C"
-    RETURNING account_id, local_date AS day, date_bin('15 minutes', occurred_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS starts_at,
-        model_id, coalesce(api_key_id, 0) AS api_key_id, endpoint, status, %(amount)s::bigint AS amount_nanos,
-        CASE WHEN provider_cost_nanos IS NULL THEN 0 ELSE %(amount)s::bigint END AS costed_nanos, refunded_nanos = charged_nanos AS is_whole,
-        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
-        coalesce(provider_cost_nanos, 0) AS provider_cost_nanos
+    RETURNING refunded_nanos = charged_nanos AS is_whole
 ), moved AS MATERIALIZED (
-    -- What leaves the row of the event's status, beside its cost: nothing, while something of the charge is left.
-    SELECT account_id, day, starts_at, model_id, api_key_id, endpoint, status, amount_nanos, costed_nanos, is_whole,
-        CASE WHEN is_whole THEN 1 ELSE 0 END AS events,
+    -- What leaves the row of the event's status, beside its cost: nothing, while something of the charge is left. The view says what the
+    -- event has counted as until now; what it costs is costed whole, or not at all.
+    SELECT account_id, day, starts_at, model_id, api_key_id, endpoint, status, %(amount)s::bigint AS amount_nanos,
+        least(costed_nanos, %(amount)s::bigint) AS costed_nanos, is_whole,
+        CASE WHEN is_whole THEN events ELSE 0 END AS events,
         CASE WHEN is_whole THEN input_tokens ELSE 0 END AS input_tokens,
         CASE WHEN is_whole THEN output_tokens ELSE 0 END AS output_tokens,
         CASE WHEN is_whole THEN cache_read_tokens ELSE 0 END AS cache_read_tokens,
         CASE WHEN is_whole THEN cache_write_tokens ELSE 0 END AS cache_write_tokens,
         CASE WHEN is_whole THEN reasoning_tokens ELSE 0 END AS reasoning_tokens,
         CASE WHEN is_whole THEN provider_cost_nanos ELSE 0 END AS provider_cost_nanos
-    FROM refund
+    FROM usage_counted_event CROSS JOIN refund
+    WHERE account_id = %(account)s AND event_id = %(event)s COLLATE "C"
 ), ended_day AS (
     DELETE FROM usage_day d USING moved m
     WHERE (d.account_id, d.day, d.model_id, d.api_key_id, d.endpoint, d.status)

@@ -22,8 +22,8 @@ WHERE (f.events, f.cost_nanos) = (l.events, l.cost_nanos)
         IS DISTINCT FROM (kept.events, kept.input_tokens, kept.output_tokens, kept.cache_read_tokens, kept.cache_write_tokens,
         kept.reasoning_tokens, kept.cost_nanos, kept.provider_cost_nanos, kept.costed_nanos)
 UNION ALL
-SELECT account_id, format('%%s events and %%s nanos are folded, UTC days sum to %%s and %%s', f.events, f.cost_nanos, summed.events,
-        summed.cost_nanos)
+SELECT account_id, format('%%s events and %%s nanos are folded, UTC days sum to %%s and %%s', coalesce(f.events, 0),
+        coalesce(f.cost_nanos, 0), coalesce(summed.events, 0), coalesce(summed.cost_nanos, 0))
 FROM (SELECT account_id, sum(events) AS events, sum(cost_nanos) AS cost_nanos FROM kept GROUP BY account_id) summed
 FULL JOIN (SELECT * FROM usage_folded WHERE account_id BETWEEN %(low)s AND %(high)s) f USING (account_id)
-WHERE (summed.events, summed.cost_nanos) IS DISTINCT FROM (f.events::numeric, f.cost_nanos::numeric)
+WHERE (coalesce(summed.events, 0), coalesce(summed.cost_nanos, 0)) <> (coalesce(f.events, 0), coalesce(f.cost_nanos, 0))
