@@ -29,22 +29,39 @@ class Worked:
     def since(self, before: "Worked") -> dict[str, float]:
         """Seconds between two moments. A process that came or went meanwhile counts from its start, or not at all."""
         return {
-            "web": _gained(before.web, self.web),
-            "database": _gained(before.database, self.database),
+            "web": gained(before.web, self.web),
+            "database": gained(before.database, self.database),
             "clients": self.clients - before.clients,
         }
 
 
-def worked(web: int) -> Worked:
-    """Now, of the web server with this pid."""
+_SESSIONS: Final = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = coalesce((SELECT datname FROM pg_stat_activity WHERE pid = %(but)s), current_database())
+    AND pid NOT IN (pg_backend_pid(), %(but)s)
+"""
+
+
+def worked(web: int | None, *, but: int = 0) -> Worked:
+    """
+    Now, of the web server with this pid, where there is one, and of the database's sessions but this one.
+
+    but: a session that is left out, and says by its place which database is meant.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        cursor.execute(_SESSIONS, {"but": but})
         sessions = [pid for (pid,) in cursor.fetchall()]
-    return Worked(_seconds([web, *children(web)]), _seconds(sessions), time.process_time())
+    return Worked({} if web is None else seconds_of([web, *children(web)]), seconds_of(sessions), time.process_time())
 
 
-def _gained(before: dict[int, float], after: dict[int, float]) -> float:
+def gained(before: dict[int, float], after: dict[int, float]) -> float:
+    """Seconds of CPU of all of them between two moments."""
     return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
+
+
+def seconds_of(pids: Iterable[int]) -> dict[int, float]:
+    """Seconds of CPU so far, by process; one that is gone is left out."""
+    return {pid: seconds for pid in pids if (seconds := _seconds(pid)) is not None}
 
 
 def children(pid: int) -> list[int]:
@@ -53,11 +70,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
 
 
-def _seconds(pids: Iterable[int]) -> dict[int, float]:
-    return {pid: seconds for pid in pids if (seconds := _seconds_of(pid)) is not None}
-
-
-def _seconds_of(pid: int) -> float | None:
+def _seconds(pid: int) -> float | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

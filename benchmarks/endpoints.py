@@ -9,7 +9,7 @@ import http.client
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
 
@@ -19,6 +19,10 @@ REQUESTS: Final = 30
 QUIET: Final = 5
 _NOISE_MS: Final = 1.0
 _OK: Final = 200
+_HOURS_OF: Final = timedelta(days=30)
+"""A history by the hour takes no more than 32 days."""
+_HISTORY: Final = "/accounts/{account}/ai-gateway/billing/usage-history?start_time={since_ms}"
+_ANALYTICS: Final = "/admin/analytics/"
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,15 @@ class Endpoint:
 @dataclass(frozen=True)
 class Place:
     """
-    What paths speak of: an account, the id of one of its first entries, a cursor far back, half of its entries; its usage from `began_at`
-    to `until` is the same at both sizes, so a bounded period has the same answer.
+    What paths speak of: an account, one of its first entries and one of its first events, a cursor far back, half of its entries; its usage
+    from `began_at` to `until` is the same at both sizes, so a bounded period has the same answer.
     """
 
     account_id: int
     account: str
     entry: int
+    event: int
+    event_id: str
     cursor: str
     half: int
     began_at: datetime
@@ -52,6 +58,8 @@ class Place:
             "id": self.account_id,
             "account": self.account,
             "entry": self.entry,
+            "event": self.event,
+            "event_id": self.event_id,
             "cursor": self.cursor,
             "half": self.half,
             "first": f"{self.began_at:%Y-%m-%d}",
@@ -60,6 +68,7 @@ class Place:
             "until": f"{self.until:%Y-%m-%dT%H:%M:%SZ}",
             "since_ms": int(self.began_at.timestamp() * 1000),
             "until_ms": int(self.until.timestamp() * 1000),
+            "hours_ms": int(min(self.until, self.began_at + _HOURS_OF).timestamp() * 1000),
         }
         return template.format(**words)
 
@@ -87,7 +96,14 @@ ENDPOINTS: Final = (
     Endpoint("proof of an entry", "/v1/ledger/{entry}/proof?account={account}"),
     Endpoint("explanation of an entry", "/v1/ledger/{entry}/explain?account={account}"),
     Endpoint("seals", "/v1/seals"),
-    Endpoint("gateway: usage history", "/accounts/{account}/ai-gateway/billing/usage-history?start_time={since_ms}&end_time={until_ms}"),
+    Endpoint("one event", "/v1/usage/events/{event_id}?account={account}"),
+    Endpoint("balance", "/credits/balance?account={account}"),
+    Endpoint("balance, of a user", "/api-account/user/balance?account={account}"),
+    Endpoint("orders", "/orders?account={account}"),
+    Endpoint("orders, of a user", "/api-account/user/billing/orders?account={account}"),
+    Endpoint("gateway: usage history, days", f"{_HISTORY}&end_time={{until_ms}}&value_grouping_window=day"),
+    Endpoint("gateway: usage history, hours", f"{_HISTORY}&end_time={{hours_ms}}&value_grouping_window=hour"),
+    Endpoint("gateway: spending limit", "/accounts/{account}/ai-gateway/billing/spending-limit"),
     Endpoint("gateway: credit balance", "/accounts/{account}/ai-gateway/billing/credit-balance"),
     Endpoint("admin: ledger", "/admin/credits/ledgerentry/", is_admin=True),
     Endpoint("admin: ledger of the account", "/admin/credits/ledgerentry/?q={account}", is_admin=True),
@@ -97,6 +113,30 @@ ENDPOINTS: Final = (
     Endpoint("admin: quarters", "/admin/usage/usagequarter/", is_admin=True),
     Endpoint("admin: wallets", "/admin/credits/wallet/", is_admin=True),
     Endpoint("admin: the account", "/admin/accounts/account/{id}/change/", is_admin=True),
+    Endpoint("admin: dashboard", "/admin/", is_admin=True),
+    Endpoint("admin: analytics, 24 hours", f"{_ANALYTICS}?period=24h", is_admin=True),
+    Endpoint("admin: analytics, 90 days", f"{_ANALYTICS}?period=90d", is_admin=True),
+    Endpoint("admin: analytics by account, 7 d", f"{_ANALYTICS}?period=7d&by=account", is_admin=True),
+    Endpoint("admin: analytics by account, 90 d", f"{_ANALYTICS}?period=90d&by=account", is_admin=True),
+    Endpoint("admin: analytics by key, 90 d", f"{_ANALYTICS}?period=90d&by=key", is_admin=True),
+    Endpoint("admin: analytics of it, 24 hours", f"{_ANALYTICS}?period=24h&account={{account}}", is_admin=True),
+    Endpoint("admin: analytics of it, 90 days", f"{_ANALYTICS}?period=90d&account={{account}}", is_admin=True),
+    Endpoint("admin: analytics CSV, by model", f"{_ANALYTICS}model.csv?period=90d", is_admin=True),
+    Endpoint("admin: the entry", "/admin/credits/ledgerentry/{entry}/change/", is_admin=True),
+    Endpoint("admin: the event", "/admin/usage/usageevent/{event}/change/", is_admin=True),
+    Endpoint("admin: lifetimes", "/admin/usage/usagelifetime/", is_admin=True),
+    Endpoint("admin: models", "/admin/usage/aimodel/", is_admin=True),
+    Endpoint("admin: prices", "/admin/usage/priceversion/", is_admin=True),
+    Endpoint("admin: multipliers", "/admin/usage/pricemultiplier/", is_admin=True),
+    Endpoint("admin: grants", "/admin/credits/grant/", is_admin=True),
+    Endpoint("admin: holds", "/admin/credits/hold/", is_admin=True),
+    Endpoint("admin: seals", "/admin/credits/seal/", is_admin=True),
+    Endpoint("admin: house", "/admin/credits/houseentry/", is_admin=True),
+    Endpoint("admin: orders", "/admin/payments/order/", is_admin=True),
+    Endpoint("admin: attempts", "/admin/payments/paymentattempt/", is_admin=True),
+    Endpoint("admin: accounts", "/admin/accounts/account/", is_admin=True),
+    Endpoint("admin: keys", "/admin/accounts/apikey/", is_admin=True),
+    Endpoint("admin: audit", "/admin/core/auditrecord/", is_admin=True),
 )
 
 

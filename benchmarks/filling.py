@@ -18,8 +18,12 @@ from accounts.models import Membership, User
 from accounts.models.membership import Role
 from benchmarks.stamping import copy_accounts
 from benchmarks.world import events_body, make_accounts
+from core import clock
+from credits.services.revenue import fold_revenue
 from usage.models import AiModel
+from usage.services.counting import count_waiting
 from usage.services.ingest import ingest
+from usage.services.platform_days import fold_platform_usage
 
 PATTERNS: Final = 10
 _SPAN: Final = timedelta(days=80)
@@ -71,8 +75,8 @@ class Filled:
 
 
 def begin(plan: Plan, *, now: datetime) -> Filled:
-    """The first round, written by the product, as of 85 days ago. `plan`: what it will become."""
-    began_at = now - timedelta(days=85)
+    """The first round, written by the product, as of 80 days ago, so that the last ends now. `plan`: what it will become."""
+    began_at = now - _SPAN - timedelta(hours=1)
     [hot] = make_accounts(1, now=began_at, usd=_HOT_USD)
     patterns = make_accounts(PATTERNS, now=began_at)
     _own([hot[0], patterns[0][0]], began_at)
@@ -80,6 +84,7 @@ def begin(plan: Plan, *, now: datetime) -> Filled:
     numbers = count(1)
     for account, events in [(hot, plan.hot_events), *((pattern, plan.each_events) for pattern in patterns)]:
         _report(account, models, numbers, events, began_at)
+    count_waiting(has_time=clock.forever)
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bench_pattern")
         cursor.execute(
@@ -106,6 +111,15 @@ def grow(filled: Filled, plan: Plan, tell: Tell) -> None:
             tell(added)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_RECOUNT)
+
+
+def fold(*, now: datetime) -> None:
+    """What operators' reports read, as the jobs make it. A day's revenue is folded once, when it is over; here the past grows, so anew."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in ("revenue_day", "revenue_total", "revenue_mark"):
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608
+    fold_platform_usage(now=now, has_time=clock.forever)
+    fold_revenue(now=now, has_time=clock.forever)
 
 
 def vacuum() -> None:

@@ -3,6 +3,8 @@ What a gateway waits for: a hold before a call, its capture after it, by 32 clie
 
 Product: each client opens a hold for a model with the most tokens its call may use, then captures it with those that it used; a request
 is counted whichever of the two it is. Floor: the bare view of `benchmarks.floor_web`, one debit a request. The same generator asks both.
+
+Beside it, what a gateway without holds does: it reports each call by itself, as soon as it has ended.
 """
 
 import random
@@ -12,8 +14,7 @@ from typing import Final
 from django.db import connection
 
 from benchmarks.clients import Ask, Script, post, run
-from benchmarks.cpu import worked
-from benchmarks.sample import Sample
+from benchmarks.sample import Sample, watched
 from benchmarks.servers import Servers, Web
 from benchmarks.world import World
 
@@ -33,15 +34,16 @@ def product(accounts: int, world: World, servers: Servers, seconds: float) -> Sa
     return _sample(servers.product, [calls(world, world.accounts[:accounts]) for _ in range(CLIENTS)], seconds)
 
 
+def single_events(accounts: int, world: World, servers: Servers, seconds: float) -> Sample:
+    """Reports of one event each, over so many accounts."""
+    return _sample(servers.product, [_reports(world, world.accounts[:accounts]) for _ in range(CLIENTS)], seconds)
+
+
 def _sample(web: Web, scripts: list[Script], seconds: float) -> Sample:
-    before = worked(web.pid)
-    traffic = run(web.port, scripts, seconds)
-    cpu = worked(web.pid).since(before)
-    return Sample(
-        traffic.rate,
-        {name: traffic.latency(name) for name in traffic.seconds},
-        {who: 1000 * used / traffic.answered for who, used in cpu.items()},
-    )
+    with watched(web) as seen:
+        traffic = run(web.port, scripts, seconds)
+    latency = {name: traffic.latency(name) for name in traffic.seconds}
+    return seen.sample(traffic.answered, traffic.lasted, traffic.answered, latency)
 
 
 def _empty_floor() -> None:
@@ -55,6 +57,13 @@ def _debits(world: World) -> Script:
         account, _ = random.choice(world.accounts)
         body = f'{{"account":{account},"amount":{random.randrange(1, 10**7)},"event_id":"req_{next(world.numbers):028x}"}}'
         yield Ask("debit", post("/debit", body.encode()))
+
+
+def _reports(world: World, accounts: list[tuple[int, str]]) -> Script:
+    while True:
+        answer = yield Ask("event", post("/v1/usage/events", world.body(accounts, 1), world.platform_key))
+        if not answer.startswith(b'{"accepted":1,'):
+            raise RuntimeError(answer[:500].decode(errors="replace"))
 
 
 def calls(world: World, accounts: list[tuple[int, str]]) -> Script:

@@ -1,19 +1,22 @@
 """
 Ingest. Floor: two clients COPY one event row and one entry row each, a thousand of both a transaction, into tables with the product's
-columns, indexes and constraints. Product: the same number of events over HTTP, a thousand a request, by two clients.
+columns, indexes and constraints. Product: the same number of events over HTTP, a thousand a request, by two clients, and what counts
+them into roll-ups beside it.
 """
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from benchmarks.sample import Sample
-from benchmarks.servers import Servers
+from benchmarks.sample import Sample, watched
+from benchmarks.servers import Servers, Web
 from benchmarks.world import FLOOR_TABLES, World
 
 BATCH: Final = 1_000
@@ -25,7 +28,22 @@ def floor(accounts: int, world: World, _servers: Servers, seconds: float) -> Sam
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(FLOOR_TABLES)}")
     batches = _floor_batches(world, accounts, _most(seconds, per_second=80))
-    return _sample([_copier(mine) for mine in batches], seconds)
+    with _sessions(CLIENTS) as sessions:
+        return _sample([_copier(session, mine) for session, mine in zip(sessions, batches, strict=True)], seconds, None)
+
+
+@contextmanager
+def _sessions(many: int) -> Iterator[list[BaseDatabaseWrapper]]:
+    """Connections of the clients' own. They are there before the clock starts, and still there when their CPU is read."""
+    sessions = [connection.copy() for _ in range(many)]
+    for session in sessions:
+        session.inc_thread_sharing()
+        session.ensure_connection()
+    try:
+        yield sessions
+    finally:
+        for session in sessions:
+            session.close()
 
 
 @lru_cache(maxsize=1)
@@ -36,8 +54,13 @@ def _floor_batches(world: World, accounts: int, most: int) -> list[list[tuple[st
 
 def product(accounts: int, world: World, servers: Servers, seconds: float) -> Sample:
     """POST /v1/usage/events."""
+    return product_of(servers.product, accounts, world, seconds)
+
+
+def product_of(web: Web, accounts: int, world: World, seconds: float) -> Sample:
+    """Likewise, of this server."""
     bodies = [[world.body(world.accounts[:accounts], BATCH) for _ in range(_most(seconds, per_second=40))] for _ in range(CLIENTS)]
-    return _sample([_poster(servers.product.port, world.platform_key, mine) for mine in bodies], seconds)
+    return _sample([_poster(web.port, world.platform_key, mine) for mine in bodies], seconds, web)
 
 
 def _most(seconds: float, *, per_second: int) -> int:
@@ -45,7 +68,7 @@ def _most(seconds: float, *, per_second: int) -> int:
     return int(seconds * per_second)
 
 
-def _copier(batches: list[tuple[str, str]]) -> Callable[[], bool]:
+def _copier(session: BaseDatabaseWrapper, batches: list[tuple[str, str]]) -> Callable[[], bool]:
     """One more batch at each call; False when there is none left."""
     left = iter(batches)
 
@@ -53,7 +76,7 @@ def _copier(batches: list[tuple[str, str]]) -> Callable[[], bool]:
         events, entries = next(left, ("", ""))
         if not events:
             return False
-        with connection.cursor() as cursor:
+        with session.cursor() as cursor:
             cursor.execute("BEGIN")
             for table, lines in zip(FLOOR_TABLES, (events, entries), strict=True):
                 with cursor.copy(f"COPY {table} FROM STDIN") as copy:
@@ -83,17 +106,17 @@ def _poster(port: int, key: str, bodies: list[bytes]) -> Callable[[], bool]:
     return post_next
 
 
-def _sample(clients: list[Callable[[], bool]], seconds: float) -> Sample:
+def _sample(clients: list[Callable[[], bool]], seconds: float, web: Web | None) -> Sample:
     """Events a second of all clients together, each until the time is over."""
-    started = time.monotonic()
+    with watched(web) as seen, ThreadPoolExecutor(len(clients)) as pool:
+        started = time.monotonic()
 
-    def work(client: Callable[[], bool]) -> int:
-        done = 0
-        while time.monotonic() - started < seconds and client():
-            done += BATCH
-        connection.close()
-        return done
+        def work(client: Callable[[], bool]) -> int:
+            done = 0
+            while time.monotonic() - started < seconds and client():
+                done += BATCH
+            return done
 
-    with ThreadPoolExecutor(len(clients)) as pool:
         done = sum(pool.map(work, clients))
-    return Sample(done / (time.monotonic() - started))
+        lasted = time.monotonic() - started
+    return seen.sample(done, lasted, done // BATCH)

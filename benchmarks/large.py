@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Callable
 from datetime import datetime
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -16,11 +17,11 @@ from accounts.models import User
 from benchmarks import ingest
 from benchmarks.databases import cloned, require_room
 from benchmarks.endpoints import BAR, REQUESTS, Asker, Measured, Place, Side, measure_endpoints
-from benchmarks.filling import Filled, Plan, begin, grow, vacuum
+from benchmarks.filling import Filled, Plan, begin, fold, grow, vacuum
 from benchmarks.memory import print_memory
 from benchmarks.proof import prove
-from benchmarks.report import machine
-from benchmarks.servers import Servers, Web, running_product
+from benchmarks.report import machine, print_cost
+from benchmarks.servers import Web, running_product
 from benchmarks.world import ACCOUNTS, World
 from core import clock
 from core.api.pagination import encode_cursor
@@ -62,7 +63,7 @@ def steady_ingest(world: World, web: Web) -> Callable[[float], None]:
     def work(seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            ingest.product(ACCOUNTS, world, Servers(web, web), min(4.0, max(left, 0.5)))
+            ingest.product_of(web, ACCOUNTS, world, min(4.0, max(left, 0.5)))
 
     return work
 
@@ -93,11 +94,12 @@ def _grow(filled: Filled, plan: Plan) -> None:
             print(f"  {added:,} events added, {added / (now - started):,.0f}/s", flush=True)
 
     grow(filled, plan, tell)
-    written = time.monotonic()
-    seal_ledger(now=clock.now())
-    sealed = time.monotonic()
-    vacuum()
-    parts = f"written in {written - started:.0f} s, sealed in {sealed - written:.0f}, vacuumed in {time.monotonic() - sealed:.0f}"
+    times = [time.monotonic()]
+    for step in (lambda: seal_ledger(now=clock.now()), lambda: fold(now=clock.now()), vacuum):
+        step()
+        times.append(time.monotonic())
+    sealed, folded, vacuumed = (late - early for early, late in pairwise(times))
+    parts = f"written in {times[0] - started:.0f} s, sealed in {sealed:.0f}, folded in {folded:.0f}, vacuumed in {vacuumed:.0f}"
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT count(*) FROM ledger_entry), (SELECT count(*) FROM usage_event), pg_database_size(current_database())"
@@ -148,13 +150,14 @@ def _place(account: tuple[int, str], filled: Filled, rounds: int, *, entries: in
         cursor.execute("SELECT id FROM ledger_entry WHERE account_id = %s AND seq = 2", [account_id])
         (entry,) = cursor.fetchone()
         cursor.execute(
-            "SELECT id, created_at FROM usage_event WHERE account_id = %s ORDER BY created_at, id LIMIT 1 OFFSET 40", [account_id]
+            "SELECT id, event_id, created_at FROM usage_event WHERE account_id = %s ORDER BY created_at, id LIMIT 1 OFFSET 40",
+            [account_id],
         )
-        event, created_at = cursor.fetchone()
+        event, event_id, created_at = cursor.fetchone()
         cursor.execute("SELECT booked_at + step * (%s - 0.5) FROM bench_pattern WHERE account_id = %s", [rounds, account_id])
         (until,) = cursor.fetchone()
     cursor_text = encode_cursor((_microseconds(created_at), event), account_id=account_id, endpoint="usage/recent")
-    return Place(account_id, public_id, entry, cursor_text, entries // 2, filled.began_at, until, clock.now())
+    return Place(account_id, public_id, entry, event, event_id, cursor_text, entries // 2, filled.began_at, until, clock.now())
 
 
 def _microseconds(at: datetime) -> int:
@@ -164,18 +167,20 @@ def _microseconds(at: datetime) -> int:
 
 def _print_ingest(world: World, small: Web, large: Web, pairs: int, seconds: float) -> None:
     """The rate with few events stored, and with all, in turn."""
-    rates = []
+    runs = []
     for number in range(pairs + 1):
-        both = [ingest.product(ACCOUNTS, world, Servers(web, web), seconds if number else 1.0).rate for web in (small, large)]
+        both = [ingest.product_of(web, ACCOUNTS, world, seconds if number else 1.0) for web in (small, large)]
         if number:
-            rates.append(both)
-    ratios = sorted(filled / empty for empty, filled in rates)
-    empty, filled = (median(rate[which] for rate in rates) for which in (0, 1))
+            runs.append(both)
+    ratios = sorted(filled.rate / empty.rate for empty, filled in runs)
+    empty, filled = (median(both[which].rate for both in runs) for which in (0, 1))
     print(
         f"ingest, 10,000 accounts: {empty:,.0f}/s with few events stored, {filled:,.0f}/s with all; ratio {median(ratios):.2f}"
         f" ({ratios[0]:.2f}–{ratios[-1]:.2f})  bar {INGEST_BAR:.2f}  aim {INGEST_AIM:.2f}",
         flush=True,
     )
+    for whose, which in (("few", 0), ("all", 1)):
+        print_cost(f"with {whose}", "1,000 events", [both[which] for both in runs])
 
 
 def _verify() -> None:

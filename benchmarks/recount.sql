@@ -1,4 +1,6 @@
--- The roll-ups of the accounts in bench_pattern, counted anew from their events. None of these has failed or was refunded.
+-- The roll-ups of the accounts in bench_pattern, counted anew from all of their events: none is left to be counted after it. None of these
+-- events has failed or was refunded.
+DELETE FROM usage_uncounted WHERE account_id IN (SELECT account_id FROM bench_pattern);
 DELETE FROM usage_day WHERE account_id IN (SELECT account_id FROM bench_pattern);
 DELETE FROM usage_quarter WHERE account_id IN (SELECT account_id FROM bench_pattern);
 DELETE FROM usage_lifetime WHERE account_id IN (SELECT account_id FROM bench_pattern);

@@ -8,10 +8,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
+from benchmarks.counter import Counter, running_counter
 from launcher.product import WEB
 
 PRODUCT: Final = "billing_platform.wsgi:application"
@@ -28,10 +29,11 @@ FLOOR: Final = "benchmarks.floor_web:application"
 
 @dataclass(frozen=True)
 class Web:
-    """A web server's port on 127.0.0.1, and the process whose children its workers are."""
+    """A web server's port on 127.0.0.1, and the process whose children its workers are. The product's has a counter beside it."""
 
     port: int
     pid: int
+    counter: Counter | None = None
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,15 @@ class Servers:
 @contextmanager
 def running_servers() -> Iterator[Servers]:
     """Both, with the same workers and threads. They share the cores, but only one of them is asked at a time."""
-    with _running(PRODUCT) as product, _running(FLOOR) as floor:
+    with running_product() as product, _running(FLOOR) as floor:
         yield Servers(product, floor)
 
 
-def running_product(**given: str) -> AbstractContextManager[Web]:
-    """The product's alone, with these settings over its own."""
-    return _running(PRODUCT, given)
+@contextmanager
+def running_product(**given: str) -> Iterator[Web]:
+    """The product's alone, with these settings over its own, and what counts for it."""
+    with _running(PRODUCT, given) as web, running_counter({**os.environ, **_SETTINGS, **given}) as counter:
+        yield replace(web, counter=counter)
 
 
 @contextmanager

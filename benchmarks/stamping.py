@@ -13,6 +13,8 @@ from benchmarks.clients import Ask, Script, post, run
 from benchmarks.gate import calls
 from benchmarks.servers import Servers
 from benchmarks.world import World
+from core import clock
+from usage.services.counting import count_waiting
 
 PATTERNS: Final = 10
 _EVENTS: Final = 60
@@ -78,9 +80,10 @@ def _copying(table: str, instead: dict[str, str]) -> str:
 
 
 def _spend(world: World, servers: Servers, patterns: list[tuple[int, str]]) -> None:
-    """The product's own writing: a batch, then holds and captures, each account by itself."""
+    """The product's own writing: a batch, then holds and captures, each account by itself. Then nothing waits to be counted."""
     run(servers.product.port, [_batch(world, account) for account in patterns], 60.0)
     run(servers.product.port, [_captures(world, account) for account in patterns], 600.0)
+    count_waiting(has_time=clock.forever)
 
 
 def _batch(world: World, account: tuple[int, str]) -> Script:

@@ -6,6 +6,7 @@ Source: docs/adr/0001-money-is-integer-nanos.md.
 """
 
 import re
+from fractions import Fraction
 from typing import Final
 
 from django.conf import settings
@@ -16,6 +17,8 @@ NANOS_PER_USD: Final = 1_000_000_000
 NANOS_PER_CENT: Final = 10_000_000
 AMOUNT_MAX_NANOS: Final = 2**62
 """No balance, grant or running sum goes beyond this, so that sums of two always fit a BIGINT."""
+_FINEST: Final = 10**14
+"""A price per million times two multipliers in basis points has no more than 14 decimals of a nano."""
 
 _USD_TEXT = re.compile(r"(?P<sign>-?)(?P<whole>\d{1,10})(?:\.(?P<fraction>\d{1,9}))?", re.ASCII)
 
@@ -36,9 +39,25 @@ def exact_text(nanos: int, unit_nanos: int, places_min: int) -> str:
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
+def exact_nanos_text(nanos: Fraction) -> str:
+    """Nanos that are not rounded yet, as an exact decimal without needless places."""
+    return exact_text(int(nanos * _FINEST), _FINEST, 0)
+
+
 def usd_text(nanos: int) -> str:
     """Dollars, exact: 2 to 9 decimals (`20000000000` is `"20.00"`)."""
     return exact_text(nanos, NANOS_PER_USD, 2)
+
+
+def usd_signed(nanos: int) -> str:
+    """Dollars for people, exact, grouped by thousands, with the sign before the unit: `-$1,234.50`."""
+    return f"{'-' if nanos < 0 else ''}${grouped(usd_text(abs(nanos)))}"
+
+
+def grouped(text: str) -> str:
+    """A decimal with its thousands apart."""
+    whole, dot, fraction = text.partition(".")
+    return f"{int(whole):,}{dot}{fraction}" if whole not in {"-0", ""} else text
 
 
 def credits_text(nanos: int) -> str:

@@ -36,9 +36,9 @@ def sweep_shadow_runs() -> int:
 
 @shared_task
 def count_events() -> int:
-    """Bring roll-ups up to what is booked; returns how many events. One at a time."""
+    """Bring roll-ups up to what is booked, of accounts for which it is time; returns how many events. One at a time."""
     with single_flight("usage.count_events") as is_mine:
-        return counting.count_waiting(has_time=clock.within(COUNT_SECONDS)) if is_mine else 0
+        return counting.count_due(now=clock.now(), has_time=clock.within(COUNT_SECONDS)) if is_mine else 0
 
 
 @shared_task

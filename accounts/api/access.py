@@ -68,6 +68,11 @@ def person_of(request: Request) -> User:
     return request.user
 
 
+def person_or_owner(request: Request, account: Account) -> User:
+    """The person who asks, or the owner of the account whose key does: for answers that name a person."""
+    return selectors.owner_of(account.pk) if caller_of(request).user_id is None else person_of(request)
+
+
 def require_role(request: Request, account: Account, role: Role) -> User:
     """
     The person who asks, being at least `role` in the account. Call it after the object was looked up in the account, so that what

@@ -3,28 +3,28 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
 from django.contrib.admin import site
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from accounts.admin import find_account_ids
 from accounts.models import Account
 from billing_platform.console import analytics_plots as plots
-from billing_platform.console import analytics_reads as usage
 from billing_platform.console import analytics_tables as tables
-from billing_platform.console.analytics_period import Period, asked_period
-from billing_platform.console.analytics_reads import Used
+from billing_platform.console.analytics_period import Period, asked_period, narrowed
 from core import clock
-from core.console.shown import EMPTY, usd
-from credits.admin import revenue
-from credits.admin.revenue import Revenue
+from core.console.shown import EMPTY, percent, usd
+from credits.selectors import revenue
+from credits.selectors.revenue import Revenue
 from credits.services.revenue import folded_through
+from usage.selectors import platform as usage
+from usage.selectors.platform import Used
 from usage.services.counting import count_account
 from usage.services.platform_days import counted_at
 
@@ -65,15 +65,20 @@ def analytics_urls() -> list[URLPattern]:
 def analytics(request: HttpRequest) -> HttpResponse:
     """The page."""
     asked = _asked(request)
+    if asked.view:
+        asked = replace(asked, period=narrowed(asked.period))
     context = site.each_context(request) | {"title": "Usage and revenue", "subtitle": None, "asked": asked, "views": VIEWS}
     return TemplateResponse(request, "admin/console/analytics.html", context | _found(asked))
 
 
-def analytics_csv(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    """One of its tables, exact, row by row as it is read."""
+def analytics_csv(request: HttpRequest, name: str) -> HttpResponse | StreamingHttpResponse:
+    """One of its tables, exact, row by row as it is read. A time that cannot be had is refused: nobody reads why it is another one."""
     asked = _asked(request)
     if name not in tables.TABLES:
         raise Http404("There is no such table.")
+    is_narrow = name in tables.BY_GROUP and asked.account is None
+    if problem := narrowed(asked.period).problem if is_narrow else asked.problem:
+        return HttpResponseBadRequest(f"{problem} Ask for another time.\n", content_type="text/plain; charset=utf-8")
     rows = tables.download(name, asked.period, asked.account.pk if asked.account else None)
     answer = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
     file = f"{name}-{asked.period.since:%Y%m%d}-{asked.period.until:%Y%m%d}.csv"
@@ -120,7 +125,10 @@ def _found(asked: Asked) -> dict[str, Any]:
         shown = [tables.used_by_time(period, used, absorbed), *shown, tables.revenue_by_day(days)]
     return {
         "tables": shown,
-        "plots": [] if asked.view else _plots(period, used, days, pk),
+        "plots": [
+            *([] if asked.view else _plots(period, used, days)),
+            *(plots.most_charged(table) for table in shown if plots.has_most_charged(table)),
+        ],
         "used": used_words(all_used, sum(absorbed.values())),
         "earned": earned_words(earned),
         "counted_at": clock.now() if pk and period.hours_since is not None else counted_at(),
@@ -131,17 +139,17 @@ def _found(asked: Asked) -> dict[str, Any]:
 _BREAKDOWNS: Final = {"": ("model", "status"), "account": ("account",), "key": ("key",), "one": ("model", "key", "status")}
 
 
-def _plots(period: Period, used: dict[date | datetime, Used], days: dict[date, Revenue], pk: int | None) -> list[plots.Plot]:
-    found = [plots.calls(period, used), plots.margins(period, used), plots.models(usage.top("model", period, pk, plots.MODELS))]
+def _plots(period: Period, used: dict[date | datetime, Used], days: dict[date, Revenue]) -> list[plots.Plot]:
+    found = [plots.calls(period, used), plots.margins(period, used)]
     return [plots.bearers(period, days), *found] if period.hours_since is None else found
 
 
 def used_words(used: Used, absorbed: int) -> list[tuple[str, str, str]]:
     """The sums of a period: a word, the sum, and what it speaks of."""
     known = bool(used.costed or used.provider_cost)
-    covers = f"covers {used.covers or '0 %'} of what was charged" if known else "no provider cost is known"
+    covers = f"covers {percent(used.costed, used.charged) or '0 %'} of what was charged" if known else "no provider cost is known"
     return [
-        ("Events", f"{used.events:,}", f"{used.failed:,} failed ({used.failed_share})" if used.failed else "none failed"),
+        ("Events", f"{used.events:,}", f"{used.failed:,} failed ({percent(used.failed, used.events)})" if used.failed else "none failed"),
         ("Tokens", f"{used.tokens:,}", "all five classes"),
         ("Charged", usd(used.charged), "less refunds"),
         ("Absorbed", usd(absorbed), "borne by the house, by days that are booked"),

@@ -3,12 +3,16 @@
 import re
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+from core.days import parse_day
+
 DAYS_MAX: Final = 400
+GROUPS_DAYS_MAX: Final = 93
+"""So many days are summed at most by account or by key: every account has rows of its own for each of them."""
 LAST: Final = {"7d": 7, "30d": 30, "90d": 90}
 USUAL: Final = "7d"
 _HOURS: Final = 24
@@ -49,6 +53,15 @@ class Period:
         return [] if self.hours_since is None else [self.hours_since + timedelta(hours=number) for number in range(_HOURS + 1)]
 
 
+def narrowed(period: Period) -> Period:
+    """The last GROUPS_DAYS_MAX days of a period that is longer, which says so; else the period itself."""
+    since = period.until - (GROUPS_DAYS_MAX - 1) * _DAY
+    if period.since >= since:
+        return period
+    problem = f"By account and by key a report covers {GROUPS_DAYS_MAX} days at most."
+    return replace(period, since=since, query=_range_query(since, period.until), problem=problem)
+
+
 def asked_period(said: Mapping[str, str], *, now: datetime) -> Period:
     """The period that a query asks for: `period`, and `month` or `from` and `to` with it. What cannot be had becomes the usual one."""
     name, today = said.get("period", USUAL), now.astimezone(UTC).date()
@@ -77,16 +90,13 @@ def _month(text: str, today: date) -> Period:
 
 
 def _range(begin: str, end: str, today: date) -> Period:
-    since, until = _day(begin), _day(end) or today
+    since, until = parse_day(begin), parse_day(end) or today
     if since is None:
         return _last(USUAL, today, "A day is written like 2026-03-09.")
     if not 0 <= (until - since).days < DAYS_MAX:
         return _last(USUAL, today, f"The last day comes after the first, and a report covers {DAYS_MAX} days at most.")
-    return Period("range", since, until, urlencode({"period": "range", "from": since.isoformat(), "to": until.isoformat()}))
+    return Period("range", since, until, _range_query(since, until))
 
 
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+def _range_query(since: date, until: date) -> str:
+    return urlencode({"period": "range", "from": since.isoformat(), "to": until.isoformat()})

@@ -7,13 +7,14 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from billing_platform.console.analytics_period import Period
-from billing_platform.console.analytics_reads import Group, Used
-from billing_platform.console.analytics_tables import instant_words
+from billing_platform.console.analytics_tables import Table, instant_words
 from core.money import usd_number
-from credits.admin.revenue import Revenue
+from credits.selectors.revenue import Revenue
+from usage.selectors.platform import Used
 
 BLUE, AMBER, RED, GREEN, GREY = "#3b82f6", "#f59e0b", "#ef4444", "#22c55e", "#9ca3af"
-MODELS: Final = 10
+BARS: Final = 10
+_CHARGED: Final = {"model": "models", "account": "accounts", "key": "API keys"}
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,18 @@ def calls(period: Period, used: dict[date | datetime, Used]) -> Plot:
     return _plot("Events, with the failed ones", "Stacked bars: events, failed ones apart.", at, sets)
 
 
-def models(groups: list[Group]) -> Plot:
-    """The models that were charged most, as bars that lie."""
-    shown = groups[:MODELS]
-    sets = [_bars("Charged", [usd_number(group.used.charged) for group in shown], BLUE)]
-    says = "Bars: what was charged for each of the models that were charged most."
-    return _plot("Models that were charged most ($)", says, [str(group.key) for group in shown], sets, lying=True)
+def most_charged(table: Table) -> Plot:
+    """The groups of a breakdown that were charged most, as bars that lie."""
+    shown = table.charged[:BARS]
+    groups = _CHARGED[table.name]
+    sets = [_bars("Charged", [usd_number(nanos) for _, nanos in shown], BLUE)]
+    says = f"Bars: what was charged for each of the {groups} that were charged most."
+    return _plot(f"{groups[0].upper()}{groups[1:]} that were charged most ($)", says, [name for name, _ in shown], sets, lying=True)
+
+
+def has_most_charged(table: Table) -> bool:
+    """Whether a table is a breakdown that has such a plot."""
+    return table.name in _CHARGED
 
 
 def _times(period: Period) -> Sequence[date | datetime]:

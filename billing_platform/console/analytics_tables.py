@@ -9,16 +9,17 @@ from typing import Any, Final
 from django.utils.html import format_html
 
 from accounts.models import Account, ApiKey
-from billing_platform.console import analytics_reads as usage
 from billing_platform.console.analytics_period import Period
-from billing_platform.console.analytics_reads import Used
-from core.console.shown import EMPTY, link, page_url, usd
+from core.console.shown import EMPTY, link, page_url, percent, usd
 from core.money import usd_text
-from credits.admin import revenue
-from credits.admin.revenue import Revenue
+from credits.selectors import revenue
+from credits.selectors.revenue import Revenue
+from usage.selectors import platform as usage
+from usage.selectors.platform import Used
 
 SHOWN: Final = 25
 DOWNLOADED: Final = 100_000
+"""So many rows a download has at most. One that was cut says so in its last row: whoever sums it must see that."""
 _CHUNK: Final = 1_000
 _USED: Final = ("Events", "Failed", "Tokens", "Charged", "Provider cost", "Margin", "Margin covers")
 _REVENUE: Final = (
@@ -36,6 +37,8 @@ TABLES: Final = {
     "revenue-account": "Revenue by account",
 }
 """By the name in an address: what each breaks down."""
+BY_GROUP: Final = frozenset({"account", "key", "revenue-account"})
+"""Those that sum the days of each account by itself."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Table:
     headings: tuple[str, ...]
     rows: list[tuple[object, ...]]
     note: str = ""
+    charged: tuple[tuple[str, int], ...] = ()
+    """The plain names of its groups and what they were charged, in nanos: for a plot. The rest is not among them."""
 
 
 def used_by_time(period: Period, days: dict[date | datetime, Used], absorbed: dict[date, int]) -> Table:
@@ -72,7 +77,8 @@ def used_by(by: str, period: Period, account_id: int | None, all_used: Used) -> 
         rows.append((f"All others, after the first {SHOWN}", *_used_cells(all_used.less([group.used for group in groups]))))
     is_wider = period.hours_since is not None and account_id is None and by in {"account", "key"}
     note = f"Accounts and keys are counted by whole UTC days: {period.since:%Y-%m-%d} and {period.until:%Y-%m-%d}." if is_wider else ""
-    return Table(by, TABLES[by], (_HEADINGS[by], *_USED), rows, note)
+    charged = tuple((words.short(group.key), group.used.charged) for group in groups)
+    return Table(by, TABLES[by], (_HEADINGS[by], *_USED), rows, note, charged)
 
 
 def revenue_by_day(days: dict[date, Revenue]) -> Table:
@@ -97,25 +103,45 @@ def revenue_by_account(period: Period, total: Revenue) -> Table:
     return Table("revenue-account", TABLES["revenue-account"], ("Account", *_REVENUE), rows)
 
 
-def download(name: str, period: Period, account_id: int | None) -> Iterator[tuple[object, ...]]:
-    """A table's rows for a download, its headings first: exact dollars, whole ids, DOWNLOADED rows at most. `name` is of TABLES."""
+def download(name: str, period: Period, account_id: int | None, *, limit: int = DOWNLOADED) -> Iterator[tuple[object, ...]]:
+    """
+    A table's rows for a download, its headings first: exact dollars, whole ids. `name` is of TABLES.
+
+    Where there are more than `limit` rows, one that says so stands in place of the rest.
+    """
+    yield _headings_csv(name, period)
+    for number, row in enumerate(_rows_csv(name, period, account_id, limit + 1)):
+        if number == limit:
+            yield (f"cut after {limit:,} rows; narrow the period",)
+            return
+        yield row
+
+
+def _headings_csv(name: str, period: Period) -> tuple[str, ...]:
+    match name:
+        case "day":
+            return ("hour" if period.hours_since else "day", *_USED_CSV)
+        case "revenue":
+            return ("day", *_REVENUE_CSV)
+        case "revenue-account":
+            return ("account", "account_name", *_REVENUE_CSV)
+        case _:
+            return (*_NAMES_CSV[name], *_USED_CSV)
+
+
+def _rows_csv(name: str, period: Period, account_id: int | None, limit: int) -> Iterator[tuple[object, ...]]:
     if name == "day":
-        yield ("hour" if period.hours_since else "day", *_USED_CSV)
-        for at, used in usage.by_time(period, account_id).items():
-            if used.events:
-                yield (instant_words(at), *_used_numbers(used))
+        by_time = usage.by_time(period, account_id).items()
+        yield from ((instant_words(at), *_used_numbers(used)) for at, used in by_time if used.events)
     elif name == "revenue":
-        yield ("day", *_REVENUE_CSV)
-        for day, sums in revenue.by_day(period.since, period.until, account_id).items():
-            yield (day.isoformat(), *_revenue_numbers(sums))
+        by_day = revenue.by_day(period.since, period.until, account_id).items()
+        yield from ((day.isoformat(), *_revenue_numbers(sums)) for day, sums in by_day)
     elif name == "revenue-account":
-        yield ("account", "account_name", *_REVENUE_CSV)
-        for chunk in _chunks(revenue.all_accounts(period.since, period.until, DOWNLOADED)):
+        for chunk in _chunks(revenue.all_accounts(period.since, period.until, limit)):
             words = _Words.of("account", [account_id for account_id, _ in chunk])
             yield from ((*words.plain(account_id), *_revenue_numbers(sums)) for account_id, sums in chunk)
     else:
-        yield (*_NAMES_CSV[name], *_USED_CSV)
-        for groups in _chunks(usage.every(name, period, account_id, DOWNLOADED)):
+        for groups in _chunks(usage.every(name, period, account_id, limit)):
             words = _Words.of(name, [group.key for group in groups])
             yield from ((*words.plain(group.key), *_used_numbers(group.used)) for group in groups)
 
@@ -157,6 +183,15 @@ class _Words:
         key_id, account_id = key
         return (key_id or "", self.keys[key_id].name if key_id in self.keys else "", *self._account_plain(account_id))
 
+    def short(self, key: Any) -> str:  # noqa: ANN401 - see Group
+        """For an axis."""
+        if self.by == "account":
+            return str(self.accounts.get(key, f"account {key}"))
+        if self.by != "key":
+            return str(key)
+        key_id, account_id = key
+        return f"{(self.keys[key_id].name or key_id) if key_id in self.keys else 'no key'} of {self.accounts.get(account_id, account_id)}"
+
     def _account(self, pk: int) -> object:
         return link(page_url("accounts_account", pk), self.accounts[pk]) if pk in self.accounts else f"account {pk}"
 
@@ -172,7 +207,7 @@ _NAMES_CSV: Final = {
     "key": ("api_key_id", "api_key_name", "account", "account_name"),
     "status": ("status",),
 }
-_USED_CSV: Final = ("events", "failed", "tokens", "charged_usd", "provider_cost_usd", "margin_usd", "margin_of_charged_usd")
+_USED_CSV: Final = ("events", "failed", "tokens", "charged_usd", "provider_cost_usd", "margin_usd", "costed_usd")
 _REVENUE_CSV: Final = (
     *("paid_usd", "promo_usd", "owed_usd", "settled_paid_usd", "settled_promo_usd", "written_off_usd", "returned_paid_usd"),
     *("returned_promo_usd", "returned_owed_usd", "breakage_paid_usd", "breakage_promo_usd", "earned_usd"),
@@ -181,8 +216,9 @@ _REVENUE_CSV: Final = (
 
 def _used_cells(used: Used) -> tuple[object, ...]:
     known = used.costed or used.provider_cost
-    failed = f"{used.failed:,} ({used.failed_share})" if used.failed else "0"
-    money = (usd(used.charged), usd(used.provider_cost) if known else EMPTY, usd(used.margin) if known else EMPTY, used.covers or EMPTY)
+    failed = f"{used.failed:,} ({percent(used.failed, used.events)})" if used.failed else "0"
+    cost, margin = (usd(used.provider_cost), usd(used.margin)) if known else (EMPTY, EMPTY)
+    money = (usd(used.charged), cost, margin, percent(used.costed, used.charged) or EMPTY)
     return (f"{used.events:,}", failed, f"{used.tokens:,}", *money)
 
 

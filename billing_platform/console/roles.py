@@ -4,6 +4,8 @@ from typing import Final
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Concat
 
 VIEWED_APPS: Final = ("core", "accounts", "credits", "usage", "payments")
 ROLES: Final[dict[str, tuple[str, ...]]] = {
@@ -25,6 +27,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.add_pricemultiplier",
         "usage.delete_pricemultiplier",
         "usage.run_shadow",
+        "usage.view_analytics",
     ),
     "finance": (
         "core.verify_account",
@@ -43,10 +46,11 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.activate_priceversion",
         "usage.refund_usageevent",
         "usage.run_shadow",
+        "usage.view_analytics",
     ),
 }
 """
-Beyond viewing everything, which all may.
+Beyond viewing every object, which all may; what all accounts together are charged, cost and earn is for operations and finance.
 
 Support frees what a hold keeps aside: that moves no money. Operations also keep credits from being spent (a grant under dispute, a
 limit). Whatever gives, takes or forgives money is finance's, as is who bears an overrun. Platform keys are for superusers: one posts
@@ -61,7 +65,8 @@ def load_roles() -> list[str]:
     Raises Permission.DoesNotExist where a permission is not migrated yet.
     """
     with transaction.atomic():
-        views = list(Permission.objects.filter(content_type__app_label__in=VIEWED_APPS, codename__startswith="view_"))
+        of_models = Permission.objects.filter(codename=Concat(Value("view_"), F("content_type__model")))
+        views = list(of_models.filter(content_type__app_label__in=VIEWED_APPS))
         for name, acts in ROLES.items():
             group, _ = Group.objects.get_or_create(name=name)
             group.permissions.set([*views, *(_permission(act) for act in acts)])

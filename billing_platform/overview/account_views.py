@@ -7,12 +7,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.access import account_of, caller_of, person_of, require_scope
+from accounts.api.access import account_of, caller_of, person_or_owner, require_scope
 from accounts.api.parameters import ACCOUNT_PARAMETERS
-from accounts.selectors import Account, Scope, User, owner_of, zone_at
+from accounts.selectors import Scope, zone_at
 from billing_platform.overview.account_serializers import AccountSummarySerializer, UsageStatsSerializer
 from billing_platform.overview.usage import read_summary, read_usage_stats
-from billing_platform.overview.views import asker
 from core import clock
 from core.api.bounds import read_bounds
 from core.api.views import ApiView
@@ -51,7 +50,7 @@ class AccountUsageView(ApiView):
         account, now = account_of(request, scope=Scope.USAGE_READ), clock.now()
         bounds = read_bounds(request.query_params, zone=zone_at(account, now))
         stats = read_usage_stats(account=account, period=_period(request), bounds=bounds, now=now)
-        return self.success(UsageStatsSerializer(stats, context=asker(request, account)).data)
+        return self.success(UsageStatsSerializer(stats, context={"user_id": person_or_owner(request, account).pk}).data)
 
 
 class AccountSummaryView(ApiView):
@@ -62,7 +61,7 @@ class AccountSummaryView(ApiView):
         """The account at a glance: credits, subscription, usage of this month and of all time. A key needs `usage:read` too."""
         account = account_of(request, scope=Scope.BILLING_READ)
         require_scope(caller_of(request), Scope.USAGE_READ)
-        summary = read_summary(account=account, person=_person(request, account), now=clock.now())
+        summary = read_summary(account=account, person=person_or_owner(request, account), now=clock.now())
         return self.success(AccountSummarySerializer(summary, context={"user_id": summary.person.pk}).data)
 
 
@@ -71,8 +70,3 @@ def _period(request: Request) -> Period:
     if word not in _PERIODS:
         raise InvalidInput(f"Give one of {', '.join(_PERIODS)}.", code="invalid_choice", field="period")
     return Period(word)
-
-
-def _person(request: Request, account: Account) -> User:
-    """Who asks, or the owner of the account whose key does."""
-    return owner_of(account.pk) if caller_of(request).user_id is None else person_of(request)

@@ -1,19 +1,16 @@
 """The shape of an explanation: the event and its price, the one rounding, who bears the charge, and whether it all agrees."""
 
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing_platform.overview.explain import Explanation
 from core.api.money_fields import InstantField, NanosTextField, UsdTextField
-from core.money import exact_text
+from core.money import exact_nanos_text
 from credits.services.explaining import Booking, Gift, Share
 from usage.services.explaining import Part, Rating
-
-_FINEST: Final = 10**14
-"""A price per million tokens times two multipliers in basis points has no more than 14 decimals of a nano."""
 
 
 @extend_schema_field({"type": "string", "pattern": r"^-?\d+(\.\d{1,14})?$", "example": "1250.5"})
@@ -25,7 +22,7 @@ class ExactNanosField(serializers.Field[Fraction, Fraction, str, Fraction]):
         super().__init__(read_only=True, **options)
 
     def to_representation(self, value: Fraction) -> str:
-        return exact_text(int(value * _FINEST), _FINEST, 0)
+        return exact_nanos_text(value)
 
 
 class ExplainedSourceSerializer(serializers.Serializer[Any]):
@@ -69,7 +66,8 @@ class ExplainedEventSerializer(serializers.Serializer[Any]):
     event_id = serializers.CharField()
     model = serializers.CharField(source="model.code")
     api_key = serializers.CharField(source="api_key.public_id", read_only=True, default=None, allow_null=True)
-    status = serializers.CharField(help_text="`success` or `failed`.")
+    status = serializers.CharField(source="counted_status", help_text="What reports count it as: `success`, `failed` or `refunded`.")
+    call_status = serializers.CharField(source="status", help_text="How the call ended: `success` or `failed`.")
     endpoint = serializers.CharField(allow_blank=True)
     flag = serializers.CharField(allow_null=True, help_text="`late` or `after_void`: why it did not capture the hold it named.")
     occurred_at = InstantField()

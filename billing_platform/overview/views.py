@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ListSerializer
 
-from accounts.api.access import account_of, caller_of
+from accounts.api.access import account_of, person_or_owner
 from accounts.api.parameters import ACCOUNT_PARAMETERS, page_parameters
-from accounts.selectors import Account, Scope, owner_of, zone_at
+from accounts.selectors import Account, Scope, zone_at
 from billing_platform.overview.credit import read_standing
 from billing_platform.overview.explain import explain_entry
 from billing_platform.overview.explain_serializers import ExplanationSerializer
@@ -49,7 +49,7 @@ class CreditBalanceView(ApiView):
         """The balance in dollars: what there is, what is held, what can be spent; whether it refills itself."""
         account = account_of(request, scope=Scope.BILLING_READ)
         standing = read_standing(account_id=account.pk, now=clock.now())
-        return self.success(CreditBalanceSerializer(standing, context=asker(request, account)).data)
+        return self.success(CreditBalanceSerializer(standing, context={"user_id": person_or_owner(request, account).pk}).data)
 
 
 class CreditLedgerView(ApiView):
@@ -74,7 +74,7 @@ class CreditLedgerView(ApiView):
             entry_type=entry_type,
             bounds=bounds,
         )
-        return self.success(CreditLedgerSerializer(page, context=asker(request, account)).data)
+        return self.success(CreditLedgerSerializer(page, context={"user_id": person_or_owner(request, account).pk}).data)
 
 
 class ExplainView(ApiView):
@@ -133,9 +133,3 @@ def _filters(request: Request, account: Account) -> tuple[EntryType | None, Boun
     if word and word not in EntryType.values:
         raise InvalidInput(f"Give one of {', '.join(EntryType.values)}.", code="invalid_choice", field="type")
     return EntryType(word) if word else None, read_bounds(request.query_params, zone=zone_at(account, clock.now()))
-
-
-def asker(request: Request, account: Account) -> dict[str, int]:
-    """The person who asks, or the owner of the account whose key does, for the serializers."""
-    user_id = caller_of(request).user_id
-    return {"user_id": owner_of(account.pk).pk if user_id is None else user_id}

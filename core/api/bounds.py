@@ -1,14 +1,18 @@
 """The span of time that a client asks for: `from` and `to`, as instants or as days of the account's own calendar."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from core.api.times import parse_instant
+from core.days import parse_day
 from core.errors import InvalidInput
 from core.zones import midnight
 
 _DAY = timedelta(days=1)
+_HAS_TIME = re.compile("[Tt ]")
+"""Between a day and its time. Without one, another way to write a day would be read as midnight of UTC, not of the account."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,9 @@ def _edge(query: Mapping[str, str], name: str, zone: str, after_day: timedelta) 
     text = query.get(name)
     if not text:
         return None
-    day = _day(text)
+    day = parse_day(text)
+    if day is None and not _HAS_TIME.search(text):
+        raise InvalidInput("Give a day as YYYY-MM-DD, or an instant in ISO 8601.", code="invalid_datetime", field=name)
     if day is None:
         return parse_instant(text, field=name)
     try:
@@ -44,10 +50,3 @@ def _edge(query: Mapping[str, str], name: str, zone: str, after_day: timedelta) 
     except OverflowError:
         # The first and the last day of the calendar have no midnight in every zone: nothing is beyond them.
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

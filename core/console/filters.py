@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 
 from core import clock
+from core.days import parse_day
 from core.zones import midnight
 
 Question = tuple[str, Callable[[datetime], Q]]
@@ -41,13 +42,6 @@ class UtcDayFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no type
 
     def bounds(self) -> tuple[datetime | None, datetime | None]:
         """From the first day's beginning until the last one's end."""
-        first, last = (_day(self.used_parameters.get(f"{self.field_path}_{end}")) for end in ("from", "to"))
+        first, last = (parse_day(self.used_parameters.get(f"{self.field_path}_{end}")) for end in ("from", "to"))
         day_after = last + timedelta(days=1) if last and last < date.max else None
         return midnight("UTC", first) if first else None, midnight("UTC", day_after) if day_after else None
-
-
-def _day(text: object) -> date | None:
-    try:
-        return date.fromisoformat(str(text or ""))
-    except ValueError:
-        return None

@@ -15,20 +15,25 @@ Column = Callable[[Any], str]
 EMPTY: Final = "–"
 SHOWN_OF_ID: Final = 24
 
-
-def usd(nanos: int) -> str:
-    """Dollars, exact, grouped by thousands, with the sign before the unit: `-$1,234.50`."""
-    return f"{'-' if nanos < 0 else ''}${_grouped(money.usd_text(abs(nanos)))}"
+usd: Final = money.usd_signed
 
 
 def credit_count(nanos: int) -> str:
     """Credits, exact, grouped by thousands, with their unit."""
-    return f"{_grouped(money.credits_text(nanos))} credits"
+    return f"{money.grouped(money.credits_text(nanos))} credits"
 
 
 def both(nanos: int) -> str:
     """Dollars and credits on one line, for sentences."""
     return f"{usd(nanos)} ({credit_count(nanos)})"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share to a tenth of a per cent, rounded down, in integers; empty where there is nothing to take a share of."""
+    if whole <= 0:
+        return ""
+    tenths = part * 1_000 // whole
+    return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10} %"
 
 
 def amount(nanos: int | None) -> str:
@@ -129,8 +134,3 @@ def account_link(row: Any) -> SafeString:  # noqa: ANN401 - a row of any model w
 
 
 titled(account_link, "account_link", "Account")
-
-
-def _grouped(text: str) -> str:
-    whole, dot, fraction = text.partition(".")
-    return f"{int(whole):,}{dot}{fraction}" if whole not in {"-0", ""} else text

@@ -1,7 +1,6 @@
 -- Burn grants in their order, cover what they lack by a shortfall, move the wallets (also those whose events cost nothing: their clock
--- moves). The entries are written beside it. A statement of its
--- own, since its snapshot must be taken after the locks: in one statement with them grants would be read as they were before the
--- lock was had, and two batches could burn the same grant.
+-- moves). The entries are written beside it. A statement of its own, since its snapshot must be taken after the locks: in one statement
+-- with them grants would be read as they were before the lock was had, and two batches could burn the same grant.
 --
 -- Positions: an account's batch spends (spent, spent + cost]; each grant covers one interval of it, in burn-down order.
 WITH batch AS MATERIALIZED (

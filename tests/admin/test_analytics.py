@@ -3,17 +3,21 @@
 import csv
 import io
 import itertools
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
 
 from accounts.models import Account, User
+from billing_platform.console import analytics_tables as tables
 from billing_platform.console.analytics import safe_cell
+from billing_platform.console.analytics_period import asked_period
+from billing_platform.console.roles import load_roles
 from core import clock
 from credits.books import Source
 from credits.models import Category, House, Kind, LedgerEntry
@@ -29,6 +33,7 @@ from tests.admin.looking import queries, text_of
 from tests.spending import price, report
 from usage.models import UsageEvent
 from usage.rating import Prices
+from usage.services.counting import count_account
 from usage.services.platform_days import fold_platform_usage
 
 PAGE: Final = "/admin/analytics/"
@@ -57,7 +62,7 @@ def clerk(db: None) -> Client:
 def account(db: None) -> Account:
     factories.forget_memories()
     for code in ("clock", "bell"):
-        price(code, SECOND, since=MONDAY - timedelta(days=60))
+        price(code, SECOND, since=MONDAY - 100 * DAY)
     made = factories.make_account()
     made.name = "Acme"
     made.save(update_fields=["name"])
@@ -124,8 +129,8 @@ def test_two_days_of_three_accounts_by_hand(account: Account, boss: Client) -> N
         "Promotional $3.00",
         "Owed, on balance $6.00",
         "Breakage $49.00",
-        "Usage is counted up to 2026-03-11 12:00:00 UTC",
-        "Revenue is counted through 2026-03-10",
+        "Usage is folded up to 2026-03-11 12:00:00 UTC",
+        "Revenue is folded through 2026-03-10",
     ):
         assert words in text, words
     assert row_of(text, "clock", 4) == ["4", "0", "40", "$33.00"]
@@ -151,6 +156,7 @@ def test_an_accounts_page_shows_its_own(account: Account, boss: Client) -> None:
 def test_the_margin_speaks_of_calls_whose_provider_cost_is_known(account: Account, boss: Client) -> None:
     use(account, 10, MONDAY)
     use(account, 30, MONDAY, model="bell")
+    count_account(account_id=account.pk)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE usage_quarter SET provider_cost_nanos = 4 * 10^9, costed_nanos = 10^10 WHERE cost_nanos = 10^10")
     fold()
@@ -210,6 +216,64 @@ def test_only_who_may_sees_them(clerk: Client, client: Client, account: Account)
     assert PAGE in clerk.get("/admin/").content.decode()
 
 
+def test_revenue_of_all_accounts_is_for_operations_and_finance(db: None) -> None:
+    load_roles()
+    roles = Group.objects.filter(permissions__codename="view_analytics").order_by("name").values_list("name", flat=True)
+    assert list(roles) == ["billing operations", "finance"]
+    assert Group.objects.filter(permissions__codename="view_usageevent").count() == 3
+
+
+def test_accounts_and_keys_have_a_plot_of_what_they_were_charged(account: Account, boss: Client) -> None:
+    debtor, saver = small_history(account)
+    for query, groups in (
+        ({"by": "account"}, "Accounts"),
+        ({"by": "key"}, "API keys"),
+        ({}, "Models"),
+        ({"account": debtor.public_id}, "API keys"),
+    ):
+        assert f"{groups} that were charged most ($)" in text_of(boss, PAGE, **SPAN, **query)
+    found = boss.get(PAGE, SPAN | {"by": "account"}).context
+    assert found is not None
+    (plot,) = found["plots"]
+    data = json.loads(plot.data)
+    assert data["labels"] == [str(debtor), str(account), str(saver)]
+    assert data["datasets"][0]["data"] == [20.0, 14.0, 3.0]
+
+
+@pytest.mark.parametrize("by", ["account", "key"])
+def test_a_long_time_is_narrowed_by_account_and_by_key_and_says_so(account: Account, boss: Client, by: str) -> None:
+    use(account, 7, MONDAY - 93 * DAY + DAY)
+    use(account, 1, MONDAY)
+    fold()
+    year = {"period": "range", "from": "2025-03-10", "to": "2026-03-10"}
+    text = text_of(boss, PAGE, by=by, **year)
+    assert "By account and by key a report covers 93 days at most. Shown: 2025-12-08 to 2026-03-10." in text
+    assert "Charged $8.00" in text_of(boss, PAGE, **year)
+    assert f"{by}.csv?period=range&amp;from=2025-12-08&amp;to=2026-03-10" in boss.get(PAGE, year | {"by": by}).content.decode()
+    assert "at most" not in text_of(boss, PAGE, account=account.public_id, **year)
+
+
+def test_a_download_of_a_time_that_cannot_be_had_is_refused(account: Account, boss: Client) -> None:
+    year = {"period": "range", "from": "2025-03-10", "to": "2026-03-10"}
+    for name in ("account", "key", "revenue-account"):
+        answer = boss.get(f"{PAGE}{name}.csv", year)
+        assert (answer.status_code, "93 days at most" in answer.content.decode()) == (400, True)
+    assert boss.get(f"{PAGE}day.csv", {"period": "century"}).status_code == 400
+    for query in (year | {"account": account.public_id}, SPAN):
+        assert boss.get(f"{PAGE}key.csv", query).status_code == 200
+    assert boss.get(f"{PAGE}model.csv", year).status_code == 200
+
+
+def test_a_download_that_is_cut_says_so_in_its_last_row(account: Account) -> None:
+    small_history(account)
+    period = asked_period(SPAN, now=TUESDAY)
+    for name in ("account", "key", "revenue-account"):
+        whole = list(tables.download(name, period, None))
+        assert len(whole) == 4
+        assert list(tables.download(name, period, None, limit=3)) == whole
+        assert list(tables.download(name, period, None, limit=2)) == [*whole[:3], ("cut after 2 rows; narrow the period",)]
+
+
 def test_a_page_asks_as_many_questions_however_much_there_is(account: Account, boss: Client) -> None:
     use(account, 1, MONDAY)
     fold()
@@ -265,7 +329,7 @@ def test_a_download_is_exact_and_whole(account: Account, boss: Client) -> None:
     by_account = lines(boss, "account", **SPAN)
     assert by_account[0] == [
         *("account", "account_name", "events", "failed", "tokens", "charged_usd"),
-        *("provider_cost_usd", "margin_usd", "margin_of_charged_usd"),
+        *("provider_cost_usd", "margin_usd", "costed_usd"),
     ]
     assert [row[0] for row in by_account[1:]] == [debtor.public_id, account.public_id, saver.public_id]
     assert by_account[2][1:6] == ["Acme", "2", "1", "20", "14.00"]

@@ -240,6 +240,8 @@ def test_the_same_days_have_the_same_numbers_on_every_screen(api: Api, caller: P
     [
         ("period=weekly", "invalid_choice"),
         ("from=x", "invalid_datetime"),
+        ("from=20260301", "invalid_datetime"),
+        ("to=2026-W10-1", "invalid_datetime"),
         ("from=2026-03-02&to=2026-02-01", "invalid_range"),
         ("to=2020-01-01", "invalid_range"),
         ("from=2024-01-01&to=2026-01-01", "out_of_range"),
@@ -442,5 +444,7 @@ def test_recent_calls_say_which_were_refunded_and_what_they_cost_in_the_end(api:
         "e": ("failed", "0.00"),
     }
     one = api.get("/v1/usage/events/b", caller).json()
-    names = ("status", "cost_usd", "charged_nanos", "charged_usd", "refunded_nanos", "refunded_usd")
-    assert [one[name] for name in names] == ["success", "0.0025", "2500000", "0.0025", "2500000", "0.0025"]
+    names = ("status", "call_status", "cost_usd", "charged_nanos", "charged_usd", "refunded_nanos", "refunded_usd")
+    assert [one[name] for name in names] == ["refunded", "success", "0.0025", "2500000", "0.0025", "2500000", "0.0025"]
+    failed = api.get("/v1/usage/events/e", caller).json()
+    assert (failed["status"], failed["call_status"]) == ("failed", "failed")

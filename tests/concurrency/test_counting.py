@@ -230,3 +230,29 @@ def test_a_refund_counts_what_was_booked_before_it() -> None:
     assert sums_everywhere(account) == Sums(5, 10, 7)
     assert dict(UsageDay.objects.values_list("status", "events")) == {"success": 4, "refunded": 1}
     assert_silent()
+
+
+def test_the_job_takes_what_has_waited_long_and_what_is_much_and_leaves_the_rest() -> None:
+    now = clock.now()
+    old, busy, fresh = (spender() for _ in range(3))
+    report([call(old, "old")], now=now - counting.WAITS_AT_MOST)
+    for number in range(3):
+        send(busy, f"busy-{number}", events=4)
+    send(fresh, "fresh")
+    assert counting.count_due(now=now, has_time=lambda: True, events_max=12) == 1 + 12
+    assert set(UncountedBlock.objects.values_list("account_id", flat=True)) == {fresh.pk}
+    assert_silent()
+
+
+def test_an_account_that_cannot_be_counted_stops_nobody_else() -> None:
+    first, damaged, last = (spender() for _ in range(3))
+    for account in (first, damaged, last):
+        send(account, "a")
+        counting.count_account(account.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE usage_lifetime SET input_tokens = %s WHERE account_id = %s", [2**63 - 1, damaged.pk])
+    for account in (first, damaged, last):
+        send(account, "b")
+    assert counting.count_waiting(has_time=lambda: True) == 10
+    assert set(UncountedBlock.objects.values_list("account_id", flat=True)) == {damaged.pk}
+    assert sums_everywhere(last) == Sums(10, 20, 20)

@@ -205,6 +205,17 @@ def test_a_refund_into_a_grant_that_has_ended_names_its_compensation(api: Api, a
     assert unexplained(account) == []
 
 
+def test_of_a_refunded_call_it_says_how_it_had_ended(api: Api, alice: Person) -> None:
+    price("plain", ODD)
+    adjust(alice.account, USD)
+    report(alice.account, "call", model="plain", requests=1)
+    for before, after in ((None, "success"), (2, "success"), (None, "refunded")):
+        if before is not None or after == "refunded":
+            refund(alice.account, "call", before, now=clock.now())
+        told = explained(api, alice, entry_of(alice.account, "call"))["event"]
+        assert (told["status"], told["call_status"]) == (after, "success")
+
+
 def test_a_purchase_names_its_grant_and_an_expiry_what_it_took(api: Api, alice: Person) -> None:
     now = clock.now()
     grant = factories.give(alice.account, 100, expires_at=now - timedelta(minutes=30), now=now - timedelta(hours=2))

@@ -166,6 +166,41 @@ def test_another_meters_price_is_sent_only_where_it_is_asked_for() -> None:
     assert why_not("litellm", PAYLOAD | {"response_cost": -1}, use_cost=True) == "bad_cost"
 
 
+def priced(spelled: str) -> dict[str, Any]:
+    """A call whose cost is spelled like this, in JSON."""
+    line = json.dumps(PAYLOAD).replace("2.85e-05", spelled)
+    return convert(line.encode(), 1, Rules("litellm", ACCOUNT, use_cost=True))
+
+
+@pytest.mark.parametrize(
+    ("spelled", "sent"),
+    [
+        ("1234567890.123456789", "1234567890.123456789"),
+        ("9007199.254740993", "9007199.254740993"),
+        ("0.0000000025", "0.000000002"),
+        ("0.0000000035", "0.000000004"),
+        ("0.00000000250000000000000000000000000001", "0.000000003"),
+        ("6e-10", "0.000000001"),
+        ("12E1", "120.000000000"),
+        ("0", "0.000000000"),
+        ("-0.0", "0.000000000"),
+        ("0e-400", "0.000000000"),
+    ],
+)
+def test_another_meters_price_is_read_as_it_is_spelled_and_rounded_once(spelled: str, sent: str) -> None:
+    assert priced(spelled)["cost"] == sent
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["0.0000000004", "5e-10", "1e-400", "1e-99999999999999999999", "-1e-400", "10000000000", "1e300", '"0.5"', "true", "[]"],
+)
+def test_a_price_that_would_be_nothing_or_is_no_price_is_refused(spelled: str) -> None:
+    with pytest.raises(Skipped) as skipped:
+        priced(spelled)
+    assert (skipped.value.code, skipped.value.event_id) == ("bad_cost", "req-1")
+
+
 def test_what_litellm_answered_from_its_cache_is_not_sent_unless_asked_for() -> None:
     for hit in (True, "True"):
         assert why_not("litellm", PAYLOAD | {"cache_hit": hit}) == "cache_hit"
@@ -174,8 +209,27 @@ def test_what_litellm_answered_from_its_cache_is_not_sent_unless_asked_for() -> 
 
 def test_an_event_of_our_own_goes_as_it_is() -> None:
     native = {"event_id": "e-1", "account": OTHER, "model": "gpt-4o", "input_tokens": 5, "images": 2, "metadata": {"user": "u"}}
-    assert converted("native", native) == native
+    assert converted("native", native, account=None) == native
     assert converted("native", {"event_id": "e-1", "model": "gpt-4o"})["account"] == ACCOUNT
+
+
+@pytest.mark.parametrize("layout", ["openai", "litellm", "native"])
+def test_what_a_line_says_never_wins_against_the_account_that_was_asked_for(layout: str) -> None:
+    """Customers write the metadata of their calls, and the answer repeats it."""
+    line = {"openai": CHAT, "litellm": PAYLOAD, "native": {"event_id": "e-1", "model": "gpt-4o"}}[layout]
+    for said in ({"metadata": {"account": OTHER}}, {"account": OTHER}, {"account": OTHER, "metadata": {"account": OTHER}}):
+        assert converted(layout, line | said)["account"] == ACCOUNT
+    assert converted("openai", {"response": CHAT | {"metadata": {"account": OTHER}}})["account"] == ACCOUNT
+
+
+@pytest.mark.parametrize("layout", ["openai", "litellm", "native"])
+def test_metadata_names_an_account_only_where_it_is_asked_for(layout: str) -> None:
+    line = {"openai": CHAT, "litellm": PAYLOAD, "native": {"event_id": "e-1", "model": "gpt-4o"}}[layout]
+    metadata = {"metadata": {"account": OTHER}}
+    assert why_not(layout, line | metadata, account=None) == "no_account"
+    assert converted(layout, line | {"account": OTHER}, account=None)["account"] == OTHER
+    assert converted(layout, line | metadata, account_field="metadata.account")["account"] == OTHER
+    assert converted(layout, line, account_field="metadata.account")["account"] == ACCOUNT
 
 
 @pytest.mark.parametrize("wrapping", ["response", "response.body", "body", "message", "result.message"])
@@ -183,7 +237,7 @@ def test_the_answer_is_found_where_logs_and_batches_keep_it(wrapping: str) -> No
     line: dict[str, Any] = CHAT
     for name in reversed(wrapping.split(".")):
         line = {name: line}
-    assert converted("openai", {"account": OTHER} | line) == converted("openai", CHAT) | {"account": OTHER}
+    assert converted("openai", {"account": OTHER} | line, account=None) == converted("openai", CHAT) | {"account": OTHER}
 
 
 def test_the_account_the_key_and_the_model_may_be_named_otherwise_in_a_log() -> None:
@@ -233,7 +287,6 @@ IMPOSSIBLE: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
     "a time that is none": ("openai", CHAT | {"created": "yesterday"}, "bad_time"),
     "no id": ("openai", CHAT | {"id": None}, "no_event_id"),
     "an id with a space": ("openai", CHAT | {"id": "a b"}, "bad_event_id"),
-    "an account that is none": ("openai", CHAT | {"account": "alice"}, "no_account"),
 }
 
 
@@ -241,6 +294,10 @@ IMPOSSIBLE: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
 def test_what_cannot_be_is_not_sent(name: str) -> None:
     layout, line, code = IMPOSSIBLE[name]
     assert why_not(layout, line) == code
+
+
+def test_an_account_that_is_none_is_not_sent() -> None:
+    assert why_not("openai", CHAT | {"account": "alice"}, account=None) == "no_account"
 
 
 @pytest.mark.parametrize("kind", ["audio_tokens", "image_tokens"])

@@ -16,10 +16,13 @@ from credits.services.holds import HoldTerms, open_hold
 from credits.services.policies import set_policy
 from credits.services.returns import return_usage
 from tests import factories
+from tests.admin.looking import queries
 from tests.spending import adjust, price, report
 from usage.models import AiModel, PriceMultiplier, PriceVersion, ShadowRun, UsageEvent
 from usage.rating import FailedPolicy, Prices
 from usage.services import shadow
+from usage.services.counting import count_account
+from usage.services.platform_days import fold_platform_usage
 from usage.services.prices import activate_price_version, create_draft
 from usage.services.shadow import nearest_rank
 from usage.services.shadow_runs import ask_for_shadow_run, work_off
@@ -302,3 +305,24 @@ def test_a_run_is_of_1_to_90_days() -> None:
             ask_for_shadow_run(version_id=draft.pk, days=days, actor_id=None, reason="For the tests.", now=clock.now())
     assert not ShadowRun.objects.exists()
     assert Grant.objects.count() == 0
+
+
+def test_whoever_may_have_used_a_model_is_found_by_an_index_of_days() -> None:
+    version = a_price(per_token(10))
+    price("other")
+    folded, elsewhere, counted, booked = rich(), rich(), rich(), rich()
+    call(folded, "folded", 1)
+    report(elsewhere, "other", model="other")
+    fold_platform_usage(now=clock.now(), has_time=clock.forever)
+    call(counted, "counted", 1)
+    count_account(account_id=counted.pk)
+    call(booked, "booked", 1)
+    trial = shadow.trial_of(version, days=7, until=clock.now())
+    with queries() as asked:
+        assert shadow.accounts_with_usage(trial) == [folded.pk, counted.pk, booked.pk]
+    (days,) = (statement for statement in asked if "usage_account_day" in statement)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {days}")
+        assert "Seq Scan" not in str(cursor.fetchall())
+    assert not any("usage_day" in statement for statement in asked)

@@ -224,6 +224,32 @@ def test_the_command_prints_progress_and_the_result() -> None:
         call_command("shadow_run", str(draft.pk), "--days", "91")
 
 
+class Impatient(StringIO):
+    """Reads progress, and sees the sweep give the run up meanwhile."""
+
+    def write(self, text: str) -> int:
+        ShadowRun.objects.filter(finished_at=None).update(tries=TRIES_MAX)
+        sweep_shadow_runs(now=clock.now() + 2 * LEASE)
+        return super().write(text)
+
+
+@pytest.mark.django_db
+def test_the_command_says_why_a_run_has_failed() -> None:
+    draft = a_draft()
+    customers(1_000)
+    with pytest.raises(CommandError, match="failed: Its workers ended without a word"):
+        call_command("shadow_run", str(draft.pk), "--days", "2", stderr=Impatient())
+
+
+@pytest.mark.django_db
+def test_the_command_says_that_somebody_else_works_on_a_run() -> None:
+    draft = a_draft()
+    known = ask(draft)
+    ShadowRun.objects.filter(pk=known.pk).update(status=ShadowStatus.RUNNING, lease="hers", lease_until=clock.now() + LEASE)
+    with pytest.raises(CommandError, match=f"Shadow run {known.pk} is being worked on by somebody else"):
+        call_command("shadow_run", str(draft.pk), "--days", "7")
+
+
 def dialog_of(draft: PriceVersion) -> str:
     return reverse("admin:usage_priceversion_shadow_run", args=(draft.pk,))
 

@@ -1,18 +1,15 @@
 """The card on a ledger entry's page that says why a call was charged what it was."""
 
 from fractions import Fraction
-from typing import Final
 
 from core.console.cards import Card, Row
 from core.console.shown import EMPTY, link, page_url, usd
 from core.console.sources import explained_by
 from core.errors import NotFound
-from core.money import exact_text
+from core.money import exact_nanos_text, exact_text
 from usage.rating import BASIS_POINTS
 from usage.selectors import UsageEvent, get_event
 from usage.services.explaining import Rating, explain_cost
-
-_FINEST: Final = 10**14
 
 
 def why_card(account_id: int, event_id: str) -> Card | None:
@@ -63,7 +60,7 @@ def _factor(bp: int) -> str:
 
 
 def _nanos(exact: Fraction) -> str:
-    return f"{exact_text(int(exact * _FINEST), _FINEST, 0)} nanos"
+    return f"{exact_nanos_text(exact)} nanos"
 
 
 explained_by("usage_event", "usage.view_usageevent", why_card)

@@ -16,7 +16,7 @@ from core.console.cards import Card, Row
 from core.console.dialogs import dialog_action, done, operator_id
 from core.console.filters import QuestionFilter
 from core.console.pages import SmallTableAdmin
-from core.console.shown import EMPTY, fields, link, list_url, usd, usd_column
+from core.console.shown import EMPTY, fields, link, list_url, percent, usd, usd_column
 from usage.admin.price_forms import CLASSES, COSTS, PER_MILLION, PER_UNIT, ActivateForm, PriceDraftForm, policy_words, words
 from usage.admin.price_lists import ImportForm
 from usage.admin.shadow import OffersShadowRuns
@@ -192,14 +192,6 @@ def margins(version: PriceVersion) -> Card:
     for name, column in COLUMN_OF_PRICE.items() if cost is not None else ():
         price, asked = getattr(version, column) * version.multiplier_bp, getattr(cost, column)
         if price or asked:
-            rows.append((words(name), usd(price // BASIS_POINTS), usd(asked), _left(price, asked * BASIS_POINTS)))
+            rows.append((words(name), usd(price // BASIS_POINTS), usd(asked), percent(price - asked * BASIS_POINTS, price) or EMPTY))
     headings = ("Class", "Price", "Provider asks", "Margin")
     return Card("Margin at the list price", "", headings, rows, "What the provider asks is not known.", is_wide=True)
-
-
-def _left(price: int, cost: int) -> str:
-    """The share of a price that its cost leaves, in per cent with one decimal."""
-    if price == 0:
-        return EMPTY
-    tenths = (price - cost) * 1_000 // price
-    return f"{'-' if tenths < 0 else ''}{abs(tenths) // 10}.{abs(tenths) % 10} %"

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.money_fields import CentsNumberField, UsdNumberField, UsdTextField
+from core.days import parse_day
 from core.errors import InvalidInput
 from usage.selectors import DayLine, DaysReport, Grouping, ModelLine, Window
 
@@ -18,11 +19,8 @@ _MILLIS: Final = re.compile(r"(\d{1,15})(\.\d{1,9})?", re.ASCII)
 
 def read_day(text: str, *, field: str) -> date:
     """A day as YYYY-MM-DD and in no other form. Raises InvalidInput `invalid_datetime`."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text:
+    day = parse_day(text)
+    if day is None:
         raise InvalidInput("Give a day as YYYY-MM-DD, such as 2026-01-31.", code="invalid_datetime", field=field)
     return day
 

@@ -13,7 +13,8 @@ from usage.services.estimates import Estimate
 QUANTITY_MAX: Final = 2**31
 """The same bound as an event's quantities have."""
 
-EVENT_STATUSES: Final = ("success", "failed", "refunded")
+CALL_STATUSES: Final = ("success", "failed")
+EVENT_STATUSES: Final = (*CALL_STATUSES, "refunded")
 
 
 @extend_schema_field({"type": "string", "pattern": r"^\d+\.\d{2,9}$", "example": "0.0025"})
@@ -57,7 +58,8 @@ class EventSerializer(serializers.Serializer[UsageEvent]):
     api_key = serializers.CharField(source="api_key.public_id", read_only=True, default=None, allow_null=True)
     api_key_name = serializers.CharField(source="api_key.name", read_only=True, default="")
     model = serializers.CharField(source="model.code")
-    status = serializers.ChoiceField(source="counted_status", choices=EVENT_STATUSES)
+    status = serializers.ChoiceField(source="counted_status", choices=EVENT_STATUSES, help_text="What reports count it as.")
+    call_status = serializers.ChoiceField(source="status", choices=CALL_STATUSES, help_text="How the call ended, refunded or not.")
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
     cache_read_tokens = serializers.IntegerField()

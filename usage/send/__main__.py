@@ -11,11 +11,11 @@ from enum import IntEnum
 
 import msgspec
 
-from usage.send.keeping import Keeper, StateMismatch
+from usage.send.keeping import Keeper, NoList, check_list
 from usage.send.options import Options, read_options
 from usage.send.posting import GaveUp, Platform
 from usage.send.progress import Progress, summary
-from usage.send.reading import Source
+from usage.send.reading import Source, StateMismatch
 from usage.send.sending import Rehearsal, Sending, rehearse
 
 
@@ -34,9 +34,10 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Source(options.file) as source:
+            check_list(options.rejected, source)
             return _rehearse(options, source) if options.dry_run else _send(options, source)
-    except StateMismatch as mismatch:
-        return _say(Exit.USAGE, f"{mismatch}; --restart begins anew")
+    except (StateMismatch, NoList) as wrong:
+        return _say(Exit.USAGE, str(wrong))
     except BlockingIOError:
         return _say(Exit.USAGE, f"another sender is at {options.file}")
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
@@ -72,7 +73,7 @@ def _send(options: Options, source: Source) -> int:
 def _tell_end(options: Options, keeper: Keeper, sending: Sending) -> None:
     state, sent = keeper.state, sending.sent
     sys.stderr.write(summary(state.sums, lines=state.number, events=sent.events, seconds=sent.seconds) + "\n")
-    if state.rejected_length:
+    if keeper.is_listed:
         sys.stderr.write(f"  what was not booked is in {options.rejected}\n")
 
 

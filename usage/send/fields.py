@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
 Line = Mapping[str, Any]
@@ -10,6 +11,9 @@ Line = Mapping[str, Any]
 PUBLIC_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PRINTABLE: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 QUANTITY_MAX: Final = 2**31
+_NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_NANO: Final = Decimal("1e-9")
+_COST_END: Final = 10**10
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM: Final = 10**11
 """Unix times from here on are milliseconds: as seconds they would be in the year 5138."""
@@ -80,10 +84,23 @@ def _datetime(value: object) -> datetime:
     return _EPOCH + timedelta(seconds=value)
 
 
-def dollars(value: object) -> str | None:
-    """Another meter's price as dollars with nine decimals, the nearest nano. Raises Skipped `bad_cost`."""
-    if value is None:
+def dollars(said: bytes) -> str:
+    """
+    Another meter's price, as the line spells it, in dollars with nine decimals: to the nearest nano, half to even, never by a float.
+
+    Raises Skipped `bad_cost`, also where a price above 0 would become 0: a call is not given away for want of decimals.
+    """
+    cost = _exact(said)
+    if cost is None or not 0 <= cost < _COST_END:
+        raise Skipped("bad_cost", f"The cost must be a number of dollars, and is {said!r:.60}.")
+    nearest = cost.quantize(_NANO, ROUND_HALF_EVEN)
+    if cost and not nearest:
+        raise Skipped("bad_cost", f"The cost is less than half of a nano-dollar, and would be 0: {said!r:.60}.")
+    return f"{abs(nearest):f}"
+
+
+def _exact(said: bytes) -> Decimal | None:
+    try:
+        return Decimal(said.decode()) if _NUMBER.fullmatch(said) else None
+    except ArithmeticError:  # An exponent beyond all numbers.
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 10**10:
-        raise Skipped("bad_cost", f"The cost must be a number of dollars, and is {value!r:.60}.")
-    return f"{value:.9f}"

@@ -45,6 +45,13 @@ class Rules:
     models: Mapping[str, str] = field(default_factory=dict)
 
 
+class _SaidCost(msgspec.Struct):
+    """LiteLLM's two names for what a call cost, undecoded: a float would lose nanos."""
+
+    response_cost: msgspec.Raw = msgspec.Raw(b"null")
+    spend: msgspec.Raw = msgspec.Raw(b"null")
+
+
 def convert(raw: bytes, number: int, rules: Rules) -> Event:
     """The event of a line, the file's `number`th from 1. Raises Skipped with a code, and the event's id where that is known."""
     line = _decoded(raw)
@@ -56,7 +63,7 @@ def convert(raw: bytes, number: int, rules: Rules) -> Event:
             case "native":
                 said = _native(line, rules)
             case "litellm":
-                said = _litellm(line, rules)
+                said = _litellm(line, rules) | (_cost(raw) if rules.use_cost else {})
             case _:
                 said = _of_provider(line, answer, rules)
     except Skipped as skipped:
@@ -101,9 +108,19 @@ def _event_id(line: Line, answer: Line, raw: bytes, number: int, rules: Rules) -
     return found
 
 
+def _named_account(line: Line, rules: Rules) -> Any:  # noqa: ANN401 - JSON is whatever was logged
+    """
+    What the operator says wins, unless the operator says where the line tells it.
+
+    Never by itself out of `metadata`: customers write that, and could name somebody else there.
+    """
+    if rules.account_field is None:
+        return rules.account or line.get("account")
+    return at(line, rules.account_field) or rules.account
+
+
 def _account(line: Line, rules: Rules) -> str:
-    paths = ("account", "metadata.account") if rules.account_field is None else (rules.account_field,)
-    named = first_at(line, *paths) or rules.account
+    named = _named_account(line, rules)
     account = rules.accounts.get(named, named) if isinstance(named, str) else None
     if account is None or PUBLIC_ID.fullmatch(account) is None:
         message = f"No account: 32 hexadecimal characters are needed, and there is {named!r:.60}; see --account, --account-field and --map."
@@ -150,9 +167,15 @@ def _litellm(line: Line, rules: Rules) -> Event:
         "status": _status(line),
         "occurred_at": instant(at(line, rules.time_field or "startTime")),
         "endpoint": _text_of(line.get("call_type"), 64),
-        "cost": dollars(first_at(line, "response_cost", "spend")) if rules.use_cost else None,
     }
     return said | _quantities(tokens)
+
+
+def _cost(raw: bytes) -> Event:
+    """What the proxy says that the call cost, as the line spells it."""
+    said = msgspec.json.decode(raw, type=_SaidCost)
+    spelled = next((bytes(cost) for cost in (said.response_cost, said.spend) if bytes(cost) != b"null"), None)
+    return {} if spelled is None else {"cost": dollars(spelled)}
 
 
 def _litellm_usage(line: Line) -> Line:

@@ -18,7 +18,7 @@ BATCH_MAX: Final = 5_000
 KEY_VARIABLE: Final = "BILLING_KEY"
 URL_VARIABLE: Final = "BILLING_URL"
 _PATHS: Final = {
-    "account": "whose call it was (else `account` or `metadata.account`)",
+    "account": "whose call it was (else --account)",
     "key": "the platform's id of the API key that made the call",
     "model": "the model (else `model`)",
     "id": "the call's id (else the answer's)",
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--url", help=f"the platform's URL (or {URL_VARIABLE})")
     parser.add_argument("--key", help=f"a platform key with usage:write; better in {KEY_VARIABLE}, where no list of processes shows it")
     parser.add_argument("--layout", choices=LAYOUTS, default="native", help="what a line looks like (native)")
-    parser.add_argument("--account", help="whose calls they are, where a line does not say it")
+    parser.add_argument("--account", help="whose calls they are, unless --account-field says it (else the line's `account`)")
     for name, words in _PATHS.items():
         parser.add_argument(f"--{name}-field", metavar="PATH", help=f"dotted path of {words}")
     parser.add_argument("--map", type=Path, metavar="JSON", help='{"accounts": {…}, "keys": {…}, "models": {…}}: the log\'s names to ours')
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from", type=int, dest="first", default=1, metavar="LINE", help="pass over the lines before this one")
     parser.add_argument("--restart", action="store_true", help="begin anew; what was sent before is a duplicate")
     parser.add_argument("--dry-run", action="store_true", help="convert and count, send nothing, write no file")
-    parser.add_argument("--rejected", type=Path, metavar="FILE", help="where lines go that were not booked (FILE.rejected)")
+    parser.add_argument("--rejected", type=Path, metavar="FILE", help="add the lines that were not booked to this file (FILE.rejected)")
     parser.add_argument("--retries", type=int, default=10, help="tries of one batch beyond the first (10)")
     parser.add_argument("--backoff", type=float, default=0.5, help="seconds before the first of them, doubled each time (0.5)")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for an answer (60)")

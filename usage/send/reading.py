@@ -12,6 +12,14 @@ LINE_MAX: Final = 64 * 1024 * 1024
 """A log that keeps prompts has long lines; one beyond this is not read into memory."""
 
 
+class StateMismatch(Exception):
+    """The state file is not that of this file, this platform or this way to read it."""
+
+    def __str__(self) -> str:
+        """With the way out."""
+        return f"{super().__str__()}; --restart begins anew"
+
+
 class Place(NamedTuple):
     """Up to where a file has been read: bytes (of what gzip holds) and lines."""
 
@@ -50,7 +58,11 @@ class Source:
             self._plain.close()
 
     def lines(self, since: Place) -> Iterator[RawLine]:
-        """Every line after a place, blank ones too. Raises ValueError where the file does not continue there; OSError, EOFError."""
+        """
+        Every line after a place, blank ones too.
+
+        Raises StateMismatch where the file ends before it, ValueError where it does not continue there; OSError, EOFError.
+        """
         place = since
         if since.offset:  # Never of the standard input: nothing is kept of it.
             place = Place(since.offset + self._go_to(since.offset), since.number)
@@ -67,10 +79,17 @@ class Source:
         size = 0 if self.is_stdin else os.fstat(self._plain.fileno()).st_size
         return (lambda: min(1.0, self._plain.tell() / size)) if size else None
 
+    def is_file(self, path: Path) -> bool:
+        """Whether that path is what is read, by whatever name. Raises OSError."""
+        return path.exists() and os.path.samestat(path.stat(), os.fstat(self._plain.fileno()))
+
     def _go_to(self, offset: int) -> int:
         """Go there; how many bytes still belong to the line that ended there: its newline, if that was written since."""
         self._stream.seek(offset - 1)
-        if self._stream.read(1) == b"\n":
+        last = self._stream.read(1)
+        if not last:
+            raise StateMismatch(f"{self.name} is shorter than what was sent of it")
+        if last == b"\n":
             return 0
         rest = self._stream.readline()
         if rest.strip():

@@ -119,9 +119,10 @@ def _refusal(code: str, left: Remaining) -> BillingError:
     if kind is None:
         msg = f"a capture was refused as {code!r}"
         raise InvariantViolation(msg)
-    return kind(REFUSALS[code], **facts_of(left))
+    return kind(_VOIDED if kind is HoldVoided else REFUSALS[code], **facts_of(left))
 
 
+_VOIDED: Final = "This hold was voided; report the usage as an event."
 _KINDS: Final[dict[str, type[BillingError]]] = {
     "unknown_hold": HoldNotFound,
     "hold_voided": HoldVoided,

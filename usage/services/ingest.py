@@ -177,7 +177,6 @@ REFUSALS: Final = {
     OVERFLOW: "This account has spent all that can be counted.",
     "unknown_hold": "The account has no such hold; report the usage as an event without it.",
     "hold_already_captured": "Another event has captured this hold; if it was a second call, report it as an event without the hold.",
-    "hold_voided": "This hold was voided; report the usage as an event.",
 }
 """What to do where the ledger refuses an event."""
 

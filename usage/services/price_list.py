@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from core.days import parse_day
 from core.errors import InvalidInput
 from usage.models.price_book import PRICE_MAX_NANOS
 from usage.rating import BASIS_POINTS, Prices
@@ -127,7 +128,7 @@ def _listed(code: str, said: object) -> Listed:
         provider=_text(said.get("litellm_provider"))[:PROVIDER_MAX],
         prices=Prices(**{name: value or 0 for name, value in prices.items()}, multiplier_bp=BASIS_POINTS),
         unused=unused,
-        retired_on=_day(said.get("deprecation_date")),
+        retired_on=parse_day(said.get("deprecation_date")),
     )
 
 
@@ -172,10 +173,3 @@ def _is_a_price(name: str, value: object) -> bool:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) and value.isprintable() else ""
-
-
-def _day(value: object) -> date | None:
-    try:
-        return date.fromisoformat(_text(value))
-    except ValueError:
-        return None

@@ -17,7 +17,7 @@ from django.db import connection
 from core.rounding import half_even
 from credits.selectors import first_seq_since
 from usage.errors import CostOutOfRange
-from usage.models import EventStatus, PriceMultiplier, PriceVersion, ProviderCost, UncountedBlock, UsageDay
+from usage.models import AccountDay, EventStatus, PriceMultiplier, PriceVersion, ProviderCost, UncountedBlock
 from usage.rating import BASIS_POINTS, FailedPolicy, Prices, Quantities, Used, rate, rate_call
 from usage.services.staging import PAST_TOLERANCE
 
@@ -26,7 +26,9 @@ CHUNK: Final = 2_000
 NAMED: Final = 20
 """Customers and events that a result names in each list."""
 
-_EVENTS: Final = (Path(__file__).resolve().parents[1] / "sql" / "shadow_events.sql").read_text()
+_SQL: Final = Path(__file__).resolve().parents[1] / "sql"
+_EVENTS: Final = (_SQL / "shadow_events.sql").read_text()
+_NOT_FOLDED: Final = (_SQL / "platform_waiting.sql").read_text()
 _DAY: Final = timedelta(days=1)
 _QUANTITIES: Final = len(fields(Quantities))
 
@@ -239,11 +241,18 @@ def trial_of(version: PriceVersion, *, days: int, until: datetime) -> Trial:
 
 
 def accounts_with_usage(trial: Trial) -> list[int]:
-    """Who may have used the model then, from the roll-ups: days go by when a call occurred, at most so long before it was booked."""
-    # Asked first: what is counted meanwhile is in the roll-ups that are read after it.
+    """
+    Who may have used the model then, from the days that are folded, and whoever has more than those: calls not counted, or not folded yet.
+
+    Days go by when a call occurred, at most so long before it was booked.
+    """
+    # In this order: what is counted and folded meanwhile is in the days, which are read last.
     waiting = set(UncountedBlock.objects.values_list("account_id", flat=True).distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_FOLDED, {"after": 0, "most": None})
+        waiting.update(account_id for (account_id,) in cursor.fetchall())
     since = (trial.since - PAST_TOLERANCE - _DAY).date()
-    used = UsageDay.objects.filter(model_id=trial.model_id, day__gte=since)
+    used = AccountDay.objects.filter(model_id=trial.model_id, day__gte=since)
     return sorted(waiting | set(used.values_list("account_id", flat=True).distinct()))
 
 

@@ -7,9 +7,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core import clock
 from core.errors import BillingError
+from core.money import usd_signed
 from usage.models import ShadowRun
 from usage.services.shadow_runs import ask_for_shadow_run, work_off
-from usage.services.shadow_words import dollars, summary
+from usage.services.shadow_words import summary
 
 
 class Command(BaseCommand):
@@ -29,10 +30,12 @@ class Command(BaseCommand):
             run = ask_for_shadow_run(**said, actor_id=None, now=clock.now(), by_worker=False)
         except BillingError as error:
             raise CommandError(error.message) from error
-        done = work_off(run_id=run.pk, tell_time=clock.now, say=self._progress)
-        if done is None or done.result is None:
-            raise CommandError(f"Shadow run {run.pk} is being worked on by somebody else; see it in the admin.")
-        for line in result_lines(done.result):
+        work_off(run_id=run.pk, tell_time=clock.now, say=self._progress)
+        run.refresh_from_db()
+        if run.result is None:
+            how = f"failed: {run.problem}" if run.problem else "is being worked on by somebody else; see it in the admin."
+            raise CommandError(f"Shadow run {run.pk} {how}")
+        for line in result_lines(run.result):
             self.stdout.write(line)
 
     def _progress(self, run: ShadowRun) -> None:
@@ -42,10 +45,10 @@ class Command(BaseCommand):
 def result_lines(result: dict[str, Any]) -> list[str]:
     """The result in words, a line each."""
     changed = [
-        f"{title}: account {row['account']}: {dollars(row['before_nanos'])} → {dollars(row['after_nanos'])}"
+        f"{title}: account {row['account']}: {usd_signed(row['before_nanos'])} → {usd_signed(row['after_nanos'])}"
         for title, name in (("More", "most_more"), ("Less", "most_less"))
         for row in result[name]
     ]
-    dry = [f"Dry: account {row['account']}: down to {dollars(row['lowest_nanos'])}" for row in result["dry"]["driest"]]
+    dry = [f"Dry: account {row['account']}: down to {usd_signed(row['lowest_nanos'])}" for row in result["dry"]["driest"]]
     too_dear = [f"Out of range: account {row['account']}: {row['event_id']}" for row in result["out_of_range"]["first"]]
     return [*(f"{word}: {value}" for word, value in summary(result)), *changed, *dry, *too_dear]

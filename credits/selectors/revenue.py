@@ -1,4 +1,4 @@
-"""Revenue as the console shows it: a day, an account, what the house absorbed. Each read costs the rows it sums, which are days."""
+"""Revenue as operators see it: a day, an account, what the house absorbed. Each read costs the rows it sums, which are days."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -61,14 +61,14 @@ def total(days: dict[date, Revenue]) -> Revenue:
     return Revenue(**{field.name: sum(getattr(day, field.name) for day in days.values()) for field in fields(Revenue)})
 
 
-def top_accounts(since: date, until: date, most: int) -> list[tuple[int, Revenue]]:
+def top_accounts(since: date, until: date, limit: int) -> list[tuple[int, Revenue]]:
     """The accounts that earned most in the period, by id."""
-    return [(row["account_id"], _revenue(row)) for row in _accounts(since, until)[:most]]
+    return [(row["account_id"], _revenue(row)) for row in _accounts(since, until)[:limit]]
 
 
-def all_accounts(since: date, until: date, most: int) -> Iterator[tuple[int, Revenue]]:
+def all_accounts(since: date, until: date, limit: int) -> Iterator[tuple[int, Revenue]]:
     """Likewise, for a download: rows come as they are read."""
-    for row in _accounts(since, until)[:most].iterator(chunk_size=1_000):
+    for row in _accounts(since, until)[:limit].iterator(chunk_size=1_000):
         yield row["account_id"], _revenue(row)
 
 

@@ -1,18 +1,33 @@
-"""Usage over a period, summed from roll-ups of days and hours. No read here touches an event or an entry."""
+"""Usage of all accounts, or of one, summed from roll-ups of days and hours. No read here touches an event or an entry."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from django.db.models import DateTimeField, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Trunc
 
-from billing_platform.console.analytics_period import Period
 from usage.models import AccountDay, EventStatus, PlatformDay, PlatformHour, UsageQuarter
 
 BY: Final = ("time", "model", "account", "key", "status")
 _CHUNK: Final = 1_000
+
+
+class Period(Protocol):
+    """UTC days `since` to `until`, both whole; where `hours_since` is told, the hours from then on are meant."""
+
+    @property
+    def since(self) -> date:
+        """The first day."""
+
+    @property
+    def until(self) -> date:
+        """The last day."""
+
+    @property
+    def hours_since(self) -> datetime | None:
+        """The first hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +48,6 @@ class Used:
         """Nanos, of the events whose provider cost is known."""
         return self.costed - self.provider_cost
 
-    @property
-    def failed_share(self) -> str:
-        """Of the events."""
-        return percent(self.failed, self.events)
-
-    @property
-    def covers(self) -> str:
-        """Which share of the charge the margin speaks of."""
-        return percent(self.costed, self.charged)
-
     def less(self, others: "list[Used]") -> "Used":
         """What is left without those."""
         return Used(**{f.name: getattr(self, f.name) - sum(getattr(other, f.name) for other in others) for f in fields(Used)})
@@ -53,14 +58,6 @@ class Group(NamedTuple):
 
     key: Any
     used: Used
-
-
-def percent(part: int, whole: int) -> str:
-    """To a tenth, rounded down, in integers; empty where there is nothing to take a share of."""
-    if whole <= 0:
-        return ""
-    tenths = part * 1000 // whole
-    return f"{tenths // 10}.{tenths % 10} %"
 
 
 def totals(period: Period, account_id: int | None) -> Used:
@@ -74,14 +71,14 @@ def by_time(period: Period, account_id: int | None) -> dict[date | datetime, Use
     return {row["group"]: _used(row) for row in rows}
 
 
-def top(by: str, period: Period, account_id: int | None, most: int) -> list[Group]:
+def top(by: str, period: Period, account_id: int | None, limit: int) -> list[Group]:
     """The groups that were charged most."""
-    return [_group(by, row) for row in _ordered(by, period, account_id)[:most]]
+    return [_group(by, row) for row in _ordered(by, period, account_id)[:limit]]
 
 
-def every(by: str, period: Period, account_id: int | None, most: int) -> Iterator[Group]:
+def every(by: str, period: Period, account_id: int | None, limit: int) -> Iterator[Group]:
     """Likewise, for a download: rows come as they are read."""
-    for row in _ordered(by, period, account_id)[:most].iterator(chunk_size=_CHUNK):
+    for row in _ordered(by, period, account_id)[:limit].iterator(chunk_size=_CHUNK):
         yield _group(by, row)
 
 

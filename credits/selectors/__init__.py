@@ -1,0 +1,43 @@
+"""Reads of the ledger and of what is folded from it."""
+
+from credits.selectors.ledger import (
+    FILTERED_MAX,
+    EntryPage,
+    EntryType,
+    Grant,
+    GrantPage,
+    GrantState,
+    IssuedGrant,
+    LedgerEntry,
+    disagrees_since,
+    first_seq_at,
+    first_seq_since,
+    get_entry,
+    grant_state,
+    in_state,
+    is_in_doubt,
+    list_entries,
+    list_grants,
+    list_grants_of_source,
+)
+
+__all__ = (
+    "FILTERED_MAX",
+    "EntryPage",
+    "EntryType",
+    "Grant",
+    "GrantPage",
+    "GrantState",
+    "IssuedGrant",
+    "LedgerEntry",
+    "disagrees_since",
+    "first_seq_at",
+    "first_seq_since",
+    "get_entry",
+    "grant_state",
+    "in_state",
+    "is_in_doubt",
+    "list_entries",
+    "list_grants",
+    "list_grants_of_source",
+)
