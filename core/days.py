@@ -1,6 +1,9 @@
-"""Calendar days as text."""
+"""Calendar days as text, and the instant that others count from."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import Final
+
+UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_day(text: object) -> date | None:

@@ -29,6 +29,12 @@ class StalePriceBook(Unavailable):
     code: ClassVar[str] = "price_book_stale"
 
 
+class InvalidPriceList(InvalidInput):
+    """The file is no price list, or has none of the models asked for."""
+
+    code: ClassVar[str] = "invalid_price_list"
+
+
 class PriceNotDraft(Conflict):
     """Only a draft can be activated, and an active price is never rewritten."""
 

@@ -12,6 +12,21 @@ MAX_EVENT_COST_NANOS: Final = 10**15
 
 TOKENS_PER_PRICE: Final = 10**6
 BASIS_POINTS: Final = 10**4
+PRICE_OF_QUANTITY: Final = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_read_tokens": "cache_read",
+    "cache_write_tokens": "cache_write",
+    "reasoning_tokens": "reasoning",
+    "requests": "request",
+    "images": "image",
+    "seconds": "second",
+}
+"""Each quantity of an event and the name of its price. `rate()` spells it out again: it runs once per event."""
+
+PER_MILLION: Final = tuple(price for quantity, price in PRICE_OF_QUANTITY.items() if quantity.endswith("_tokens"))
+"""Prices of so many tokens."""
+PER_UNIT: Final = tuple(price for price in PRICE_OF_QUANTITY.values() if price not in PER_MILLION)
 _DIVISOR: Final = TOKENS_PER_PRICE * BASIS_POINTS**2
 
 

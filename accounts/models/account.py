@@ -30,7 +30,7 @@ class Account(models.Model):
     next_zone = models.CharField(max_length=64, blank=True, help_text="Takes effect at the next local midnight.")
     next_zone_at = models.DateTimeField(null=True, blank=True)
     low_balance_nanos = models.BigIntegerField(null=True, blank=True)
-    price_tier = models.CharField(max_length=32, blank=True, help_text="Set by the plan, read by rating.")
+    price_tier = models.CharField(max_length=32, blank=True, help_text="Multipliers of this tier are what it pays of the prices.")
     is_frozen = models.BooleanField(default=False, help_text="Holds, check-in and top-up are refused; usage is booked.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -39,6 +39,7 @@ class Account(models.Model):
         permissions = (
             ("close_account", "Can close an account"),
             ("freeze_account", "Can freeze and release an account"),
+            ("set_price_tier", "Can set an account's price tier"),
         )
         constraints = (
             models.CheckConstraint(condition=Q(public_id__regex=r"^[0-9a-f]{32}$"), name="account_public_id_is_32_hex"),

@@ -20,6 +20,8 @@ from core.locks import lock_one, locked
 ZONE_LEAD: Final = timedelta(seconds=60)
 """A zone announced right before midnight waits for the next one: by then every web process has read it."""
 
+TIER_MAX: Final = 32
+
 
 @dataclass(frozen=True)
 class AccountChanges:
@@ -70,6 +72,34 @@ def set_frozen(*, account_id: int, is_frozen: bool, actor_id: int, reason: str, 
                 now=now,
                 before={"is_frozen": not is_frozen},
                 after={"is_frozen": is_frozen},
+            )
+    return account
+
+
+def set_price_tier(*, account_id: int, tier: str, actor_id: int, reason: str, now: datetime) -> Account:
+    """
+    Put an account into a price tier, or with an empty name into none. Every web process knows it within a minute; what is booked from then
+    on pays by it, also events that occurred before: a tier has no dates, its multipliers do.
+
+    Leaves an audit row; no change leaves none. Raises NotFound, InvalidInput (longer than 32 characters, or not printable).
+    """
+    if len(tier) > TIER_MAX or not tier.isprintable() or tier != tier.strip():
+        raise InvalidInput(f"A tier's name has at most {TIER_MAX} printable characters.", field="price_tier")
+    with transaction.atomic():
+        account = _lock_open(account_id)
+        if account.price_tier != tier:
+            before, account.price_tier = account.price_tier, tier
+            account.save(update_fields=["price_tier"])
+            record_act(
+                actor_id=actor_id,
+                act="set_price_tier",
+                object_type="account",
+                object_id=account.public_id,
+                account_id=account.pk,
+                reason=reason,
+                now=now,
+                before={"price_tier": before},
+                after={"price_tier": tier},
             )
     return account
 

@@ -8,7 +8,7 @@ from unfold.enums import ActionVariant
 
 from accounts.models import Account
 from accounts.services.account import close_account, set_frozen
-from billing_platform.console.account_forms import AccountForm
+from billing_platform.console.account_forms import AccountForm, PriceTierForm
 from billing_platform.console.credit_acts import CreditActs
 from billing_platform.verification_keeping import ask_for_verification
 from core import clock
@@ -21,7 +21,7 @@ class AccountActs(CreditActs):
     actions_detail: ClassVar[tuple[str | dict[str, object], ...]] = (
         "adjust_balance",
         {"title": "Credits", "icon": "redeem", "items": ["issue_grant", "write_off"]},
-        {"title": "Rules", "icon": "rule", "items": ["set_limit", "remove_limit", "set_policy"]},
+        {"title": "Rules", "icon": "rule", "items": ["set_limit", "remove_limit", "set_policy", "set_price_tier"]},
         {"title": "Account", "icon": "business", "items": ["verify", "freeze", "release", "close"]},
     )
 
@@ -29,7 +29,7 @@ class AccountActs(CreditActs):
         """A closed account takes no credits and needs no rules; what it owes can still be mended."""
         offered = {"adjust_balance", "verify"} | self.offered_of_credits(row)
         if not row.is_closed:
-            offered |= {"issue_grant", "set_limit", "set_policy", "close", "release" if row.is_frozen else "freeze"}
+            offered |= {"issue_grant", "set_limit", "set_policy", "set_price_tier", "close", "release" if row.is_frozen else "freeze"}
         return frozenset(offered)
 
     @dialog_action(
@@ -49,6 +49,19 @@ class AccountActs(CreditActs):
             now=clock.now(),
         )
         return done(request, _page(object_id), "A worker verifies the books of this account; the result is under Verifications.")
+
+    @dialog_action(
+        "Set price tier",
+        permissions=("accounts.set_price_tier", "accounts.view_account"),
+        form=PriceTierForm,
+        icon="sell",
+        submit="Continue",
+        explains="Multipliers of the tier are what the account pays of the prices, where it has none of its own. It acts within a minute,"
+        " on whatever is booked from then on: also on calls that were made before.",
+    )
+    def set_price_tier(self, request: HttpRequest, form: PriceTierForm, object_id: str) -> HttpResponse:
+        """Put the account into a tier."""
+        return form.perform(request, _page(object_id))
 
     @dialog_action(
         "Freeze account",

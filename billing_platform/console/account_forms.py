@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from accounts.models import Account
 from accounts.selectors import list_api_keys
+from accounts.services.account import TIER_MAX, set_price_tier
 from core import clock
 from core.console.dialogs import ReasonForm
 from core.console.forms import UsdField
@@ -22,6 +23,8 @@ from credits.services.grants import Book, Category, GrantTerms, Kind, issue_gran
 from credits.services.limits import Duration, LimitTerms, LimitView, Strategy, list_limits, remove_limit, set_limit
 from credits.services.policies import Policy, set_policy, wallet_policy
 from credits.services.wallets import WalletView, read_wallet
+from usage.admin.terms import factor
+from usage.services.multipliers import multipliers_of_account
 
 ISSUED_BY_HAND: Final = {
     Kind.PROMO: Book.PROMO,
@@ -35,6 +38,7 @@ POLICY_WORDS: Final = {
     Policy.ABSORB: "us: we absorb it",
 }
 KEYS_SHOWN: Final = 200
+MULTIPLIERS_SHOWN: Final = 10
 
 
 class UtcTimeWidget(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # unfold has no types
@@ -183,6 +187,37 @@ class PolicyForm(AccountForm, PreviewForm):
         before, after = wallet_policy(self.account_id), Policy(self.cleaned_data["policy"])
         set_policy(account_id=self.account_id, policy=after, reason=self.reason_given, actor_id=actor_id, now=now)
         return [("Borne by", change(POLICY_WORDS[before], POLICY_WORDS[after]))] if before != after else []
+
+
+class PriceTierForm(AccountForm, PreviewForm):
+    """Whose multipliers the account pays by, where it has none of its own."""
+
+    field_order = ("tier", "reason")
+
+    tier = forms.CharField(
+        label="Price tier",
+        required=False,
+        max_length=TIER_MAX,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="As multipliers name it. Empty: none.",
+    )
+
+    def lines_before(self) -> list[Line]:
+        return [*super().lines_before(), ("Price tier now", self.account.price_tier or "none")]
+
+    def act(self, actor_id: int, now: datetime) -> list[Line]:
+        before, tier, paid = self.account.price_tier, str(self.cleaned_data["tier"]), _pays(self.account_id, now)
+        set_price_tier(account_id=self.account_id, tier=tier, reason=self.reason_given, actor_id=actor_id, now=now)
+        if before == tier:
+            return []
+        return [("Price tier", f"{before or 'none'} → {tier or 'none'}"), ("Pays now", change(paid, _pays(self.account_id, now)))]
+
+
+def _pays(account_id: int, now: datetime) -> str:
+    """What is in force for an account, the most specific first."""
+    found = multipliers_of_account(account_id, now)
+    told = [f"× {factor(row.multiplier_bp)} of {row.model or 'every model'}" for row in found[:MULTIPLIERS_SHOWN]]
+    return ", ".join([*told, *(["…"] if len(found) > MULTIPLIERS_SHOWN else [])]) or "the prices as they stand"
 
 
 class LimitForm(AccountForm, PreviewForm):

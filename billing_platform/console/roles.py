@@ -30,6 +30,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
         "usage.view_analytics",
     ),
     "finance": (
+        "accounts.set_price_tier",
         "core.verify_account",
         "core.verify_books",
         "credits.adjust_balance",
@@ -53,8 +54,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
 Beyond viewing every object, which all may; what all accounts together are charged, cost and earn is for operations and finance.
 
 Support frees what a hold keeps aside: that moves no money. Operations also keep credits from being spent (a grant under dispute, a
-limit). Whatever gives, takes or forgives money is finance's, as is who bears an overrun. Platform keys are for superusers: one posts
-usage for any account.
+limit). Whatever gives, takes or forgives money is finance's, as are who bears an overrun and who pays what of the prices. Platform keys
+are for superusers: one posts usage for any account.
 """
 
 

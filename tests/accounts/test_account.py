@@ -9,7 +9,7 @@ from accounts.errors import LastOwner
 from accounts.models import Account, ApiKey, Invite, Membership, User
 from accounts.models.membership import Role
 from accounts.selectors import find_key_refs, get_account, owner_of, zone_at
-from accounts.services.account import AccountChanges, change_account, close_account, set_frozen
+from accounts.services.account import AccountChanges, change_account, close_account, set_frozen, set_price_tier
 from core import clock
 from core.errors import InvalidInput, NotFound
 from core.models import AuditRecord
@@ -135,6 +135,34 @@ def test_freezing_leaves_one_audit_row(cast: Cast) -> None:
         {"is_frozen": True},
         cast.alice.account.pk,
     )
+
+
+def put_into(account: Account, tier: str) -> None:
+    set_price_tier(account_id=account.pk, tier=tier, actor_id=1, reason="Agreed.", now=clock.now())
+
+
+def test_a_price_tier_is_set_and_taken_away_each_with_one_audit_row(alice: Person) -> None:
+    for tier in ("gold", "gold", ""):
+        put_into(alice.account, tier)
+        assert Account.objects.get(pk=alice.account.pk).price_tier == tier
+    told = [(row.act, row.before, row.after, row.account_id, row.reason) for row in AuditRecord.objects.order_by("pk")]
+    assert told == [
+        ("set_price_tier", {"price_tier": ""}, {"price_tier": "gold"}, alice.account.pk, "Agreed."),
+        ("set_price_tier", {"price_tier": "gold"}, {"price_tier": ""}, alice.account.pk, "Agreed."),
+    ]
+
+
+@pytest.mark.parametrize("tier", ["x" * 33, "a\nb", " gold", "a\0"])
+def test_a_tier_that_no_multiplier_could_name_is_refused(alice: Person, tier: str) -> None:
+    with pytest.raises(InvalidInput):
+        put_into(alice.account, tier)
+    assert (Account.objects.get(pk=alice.account.pk).price_tier, AuditRecord.objects.count()) == ("", 0)
+
+
+def test_a_closed_account_gets_no_tier(alice: Person) -> None:
+    close_account(account_id=alice.account.pk, actor_id=1, reason="Left.", now=clock.now())
+    with pytest.raises(NotFound):
+        put_into(alice.account, "gold")
 
 
 def test_closing_removes_the_person_and_keeps_the_row(api: Api, cast: Cast) -> None:

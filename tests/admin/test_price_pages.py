@@ -138,6 +138,33 @@ def test_a_multiplier_is_activated_and_ended_by_dialogs_that_show_who_will_pay_w
     assert every_row() == before
 
 
+def test_a_multiplier_that_is_to_come_is_taken_back_by_a_dialog(house: House, boss: Client) -> None:
+    row = create_multiplier_draft(scope=Scope(tier="gold"), multiplier_bp=1, effective_at=clock.now() + timedelta(days=1), now=clock.now())
+    activate_multiplier(multiplier_id=row.pk, actor_id=None, reason=REASON, now=clock.now())
+    page = boss.get(f"{MULTIPLIERS}{row.pk}/change/").content.decode()
+    offered = [act(f"pricemultiplier_{name}", row.pk) in page for name in ("activate", "take_back", "end")]
+    assert offered == [False, True, False]
+    assert "HX-Redirect" in fill_and_press(boss, act("pricemultiplier_take_back", row.pk), reason=REASON)
+    row.refresh_from_db()
+    record = AuditRecord.objects.latest("pk")
+    assert (row.activated_at, record.act, record.reason) == (None, "take_back_price_multiplier", REASON)
+
+
+def test_finance_puts_an_account_into_a_tier_and_sees_what_it_will_pay(house: House) -> None:
+    then = clock.now() - timedelta(hours=1)
+    PriceMultiplier.objects.create(tier="gold", multiplier_bp=8_000, effective_at=then, activated_at=then)
+    finance, url = in_role("finance"), reverse("admin:accounts_account_set_price_tier", args=(house.account.pk,))
+    before = every_row()
+    first = fill_and_press(finance, url, tier="gold", reason=REASON)
+    page = first.content.decode()
+    assert ("none → gold" in page, "the prices as they stand → × 0.8 of every model" in page, every_row() == before) == (True, True, True)
+    assert "HX-Redirect" in press(finance, url, hidden_fields(page) | {"tier": "gold", "reason": REASON})
+    house.account.refresh_from_db()
+    record = AuditRecord.objects.latest("pk")
+    assert (house.account.price_tier, record.act, record.reason) == ("gold", "set_price_tier", REASON)
+    assert [in_role(role).get(url).status_code for role in ("support", "billing operations")] == [403, 403]
+
+
 def test_a_multiplier_offers_what_its_state_allows(house: House, boss: Client) -> None:
     page = f"{MULTIPLIERS}{house.multiplier.pk}/change/"
     urls = [act(f"pricemultiplier_{name}", house.multiplier.pk) for name in ("activate", "end")]

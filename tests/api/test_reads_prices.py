@@ -1,5 +1,6 @@
 """The price book in force, and what a call would cost."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,10 @@ from tests.actors import Cast, Person
 from tests.conftest import Api
 from tests.spending import GPT_4O, price
 from usage.models import AiModel, UsageEvent
-from usage.rating import Prices
+from usage.rating import FailedPolicy, Prices
 from usage.services.multipliers import Scope, activate_multiplier, create_multiplier_draft
 from usage.services.price_book import PRICE_BOOK
-from usage.services.prices import ACTIVATION_LEAD
+from usage.services.prices import ACTIVATION_LEAD, activate_price_version, create_draft
 
 MODELS = "/v1/models"
 ESTIMATE = "/v1/estimate"
@@ -47,6 +48,7 @@ def test_a_model_shows_its_prices_in_nanos_and_in_dollars(api: Api, alice: Perso
             "second": {"nanos": "0", "usd": "0.00"},
         },
         "multiplier_bp": 10_000,
+        "failed_policy": "reported",
     }
 
 
@@ -63,7 +65,45 @@ def test_the_price_book_lists_what_is_in_force_and_listed(api: Api, alice: Perso
 
 
 def test_an_empty_price_book_is_an_empty_list(api: Api, alice: Person) -> None:
-    assert api.get(MODELS, alice).json() == {"items": []}
+    assert api.get(MODELS, alice).json() == {"items": [], "next_cursor": "", "has_more": False}
+
+
+def test_the_price_book_is_read_in_pages_each_model_once(api: Api, alice: Person) -> None:
+    for code in ("c", "a", "E", "b", "d"):
+        price(code)
+    price("bb", is_listed=False)
+    pages: list[list[str]] = []
+    cursor = ""
+    while not pages or cursor:
+        page = api.get(f"{MODELS}?limit=2&cursor={cursor}", alice).json()
+        cursor = page["next_cursor"]
+        assert page["has_more"] is bool(cursor)
+        pages.append([model["code"] for model in page["items"]])
+    whole = [model["code"] for model in api.get(MODELS, alice).json()["items"]]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [code for page in pages for code in page] == whole
+    assert set(whole) == set("abcdE")
+
+
+def test_one_model_can_be_asked_for(api: Api, alice: Person) -> None:
+    for code in ("one", "one-mini"):
+        price(code)
+    price("secret", is_listed=False)
+    for code, shown in (("one", ["one"]), ("none", []), ("secret", []), ("a%00", [])):
+        assert [model["code"] for model in api.get(f"{MODELS}?model={code}", alice).json()["items"]] == shown
+
+
+@pytest.mark.parametrize(("query", "code"), [("limit=0", "out_of_range"), ("limit=1001", "out_of_range"), ("cursor=x", "invalid_cursor")])
+def test_a_page_that_is_none_is_refused(api: Api, alice: Person, query: str, code: str) -> None:
+    answer = api.get(f"{MODELS}?{query}", alice)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+def test_a_model_says_what_a_failed_call_costs(api: Api, alice: Person) -> None:
+    model = AiModel.objects.create(code="flaky", name="Flaky")
+    draft = create_draft(model=model, prices=GPT_4O, effective_at=clock.now(), now=clock.now(), failed_policy=FailedPolicy.INPUT_ONLY)
+    activate_price_version(version_id=draft.pk, actor_id=None, reason="Tests.", now=clock.now())
+    assert [model["failed_policy"] for model in api.get(MODELS, alice).json()["items"]] == ["input_only"]
 
 
 def test_the_price_book_is_read_by_whoever_may_read_usage(api: Api, alice: Person) -> None:
@@ -88,6 +128,7 @@ def test_an_estimate_is_what_the_call_would_be_charged(api: Api, alice: Person) 
         "model": "gpt-4o",
         "price_version": version.pk,
         "multiplier_bp": 10_000,
+        "customer_multiplier_bp": 10_000,
         "cost_nanos": "2595000",
         "cost_usd": "0.002595",
     }
@@ -96,7 +137,7 @@ def test_an_estimate_is_what_the_call_would_be_charged(api: Api, alice: Person) 
 
 
 def test_an_estimate_is_at_what_the_account_pays_of_the_price(api: Api, alice: Person) -> None:
-    version, then = price("gpt-4o"), clock.now() - timedelta(hours=1)
+    version, then = price("gpt-4o", replace(GPT_4O, multiplier_bp=20_000)), clock.now() - timedelta(hours=1)
     row = create_multiplier_draft(scope=Scope(alice.account.pk), multiplier_bp=9_000, effective_at=then, now=then)
     activate_multiplier(multiplier_id=row.pk, actor_id=None, reason="Tests.", now=then - ACTIVATION_LEAD)
     PRICE_BOOK.forget()
@@ -104,9 +145,10 @@ def test_an_estimate_is_at_what_the_account_pays_of_the_price(api: Api, alice: P
     assert answer == {
         "model": "gpt-4o",
         "price_version": version.pk,
-        "multiplier_bp": 9_000,
-        "cost_nanos": "2250000",
-        "cost_usd": "0.00225",
+        "multiplier_bp": 20_000,
+        "customer_multiplier_bp": 9_000,
+        "cost_nanos": "4500000",
+        "cost_usd": "0.0045",
     }
 
 

@@ -154,6 +154,7 @@ def test_one_event_is_read_by_the_id_it_was_reported_under(api: Api, caller: Per
         "api_key_name": "tests",
         "model": "gpt-4o-mini",
         "status": "success",
+        "call_status": "success",
         "input_tokens": 1_000,
         "output_tokens": 9,
         "cache_read_tokens": 0,

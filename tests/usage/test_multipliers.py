@@ -1,12 +1,13 @@
 """Multipliers: who pays other than the price book says, from when, until when; and that each call is rated by one of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from accounts.models import Account
 from accounts.services.api_keys import IssuedKey
@@ -22,6 +23,7 @@ from usage.errors import PriceNotDraft
 from usage.models import AiModel, PriceMultiplier, UsageEvent
 from usage.rating import FailedPolicy, Quantities
 from usage.services.estimates import estimate_cost
+from usage.services.explaining import explain_cost
 from usage.services.multipliers import (
     Scope,
     activate_multiplier,
@@ -29,6 +31,7 @@ from usage.services.multipliers import (
     end_multiplier,
     multipliers_of_account,
     pays_at,
+    take_back_multiplier,
 )
 from usage.services.price_book import PRICE_BOOK
 from usage.services.prices import ACTIVATION_LEAD, activate_price_version, create_draft
@@ -261,6 +264,68 @@ def test_there_is_no_ending_a_draft_or_what_ends_anyway(account: Account) -> Non
     assert ending.ends_at == NOW + timedelta(seconds=60)
 
 
+def take_back(row: PriceMultiplier) -> PriceMultiplier:
+    return take_back_multiplier(multiplier_id=row.pk, actor_id=OPERATOR, reason="Tests.", now=NOW)
+
+
+def test_one_that_begins_in_a_minute_or_later_is_taken_back_and_never_acts(account: Account) -> None:
+    before = agree(Scope(account.pk), 9_000)
+    row = activate(draft(Scope(account.pk), 5_000, effective_at=NOW + DAY))
+    taken = take_back(row)
+    assert (taken.activated_at, cost_of(account, NOW + DAY)) == (None, LIST)
+    before.refresh_from_db()
+    assert before.ends_at == NOW + DAY
+    record = AuditRecord.objects.latest("pk")
+    assert (record.act, record.object_id, record.account_id) == ("take_back_price_multiplier", str(row.pk), account.pk)
+    assert activate(draft(Scope(account.pk), 9_000, effective_at=NOW + DAY)).effective_at == NOW + DAY
+    assert cost_of(account, NOW + DAY) == LIST * 9 // 10
+
+
+def test_what_begins_within_a_minute_is_ended_and_not_taken_back(account: Account) -> None:
+    row = activate(draft(Scope(account.pk), 5_000), NOW - timedelta(microseconds=1))
+    with pytest.raises(Conflict, match="end it"):
+        take_back(row)
+    assert end(row).ends_at == row.effective_at + timedelta(microseconds=1)
+
+
+def test_what_begins_later_is_taken_back_and_not_ended(account: Account) -> None:
+    row = activate(draft(Scope(account.pk), 5_000))
+    with pytest.raises(Conflict, match="take it back"):
+        end(row)
+    for other in (draft(Scope(tier="gold")), agree(Scope(tier="gold"), 9_000)):
+        with pytest.raises(Conflict, match="is a draft, or it has begun"):
+            take_back(other)
+    row.refresh_from_db()
+    assert (row.activated_at, row.ends_at) == (NOW, None)
+
+
+@pytest.mark.parametrize("change", ["activated_at = NULL, multiplier_bp = 1", "activated_at = NULL, effective_at = now()", "tier = 'x'"])
+def test_raw_sql_may_take_back_what_is_to_come_and_change_nothing_else_of_it(account: Account, change: str) -> None:
+    activate(draft(Scope(tier="gold"), effective_at=clock.now() + DAY))
+    with pytest.raises(DatabaseError, match="what is in force stays"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE usage_pricemultiplier SET {change}")  # noqa: S608  One of three texts of ours.
+
+
+def test_raw_sql_cannot_take_back_what_has_begun(account: Account) -> None:
+    agree(Scope(tier="gold"), 9_000)
+    with pytest.raises(DatabaseError, match="what is in force stays"), transaction.atomic():
+        PriceMultiplier.objects.update(activated_at=None)
+
+
+Act = Callable[..., PriceMultiplier]
+
+
+@pytest.mark.parametrize(("act", "begins"), [(activate_multiplier, None), (end_multiplier, -DAY), (take_back_multiplier, DAY)])
+def test_an_act_that_others_keep_waiting_for_too_long_does_nothing(account: Account, act: Act, begins: timedelta | None) -> None:
+    """Its lead counts from when it was asked for: what is committed much later would act before every process has read it."""
+    row = draft(Scope(account.pk)) if begins is None else agree(Scope(account.pk), 9_000, since=NOW + begins)
+    before = list(PriceMultiplier.objects.values_list()), AuditRecord.objects.count()
+    with pytest.raises(Conflict, match="nothing was changed") as refused:
+        act(multiplier_id=row.pk, actor_id=OPERATOR, reason="Tests.", now=NOW, has_time=lambda: False)
+    assert refused.value.stable_code == "activation_too_slow"
+    assert (list(PriceMultiplier.objects.values_list()), AuditRecord.objects.count()) == before
+
+
 @pytest.mark.parametrize("kind", ["account", "account and model", "tier", "tier and model"])
 def test_two_multipliers_of_a_scope_are_never_in_force_at_once_even_by_raw_sql(account: Account, kind: str) -> None:
     model = model_id() if "model" in kind else None
@@ -295,6 +360,40 @@ def test_an_event_that_names_a_multiplier_which_was_not_its_own_is_found(account
     corrupt("UPDATE usage_event SET multiplier_id = %(multiplier)s", multiplier=rows[lie].pk)
     found = [text for _, _, text in factories.disagreements()]
     assert [text for text in found if text.startswith("events name the multiplier in force: ")], found
+
+
+@pytest.mark.parametrize(
+    ("agreed", "named"), [("account", None), ("account", "tier"), ("account and model", "account"), ("account and model", None)]
+)
+def test_an_event_that_was_not_rated_by_what_its_account_had_agreed_on_is_found(account: Account, agreed: str, named: str | None) -> None:
+    scopes = {"account": Scope(account.pk), "account and model": Scope(account.pk, model_id=model_id()), "tier": Scope(tier="gold")}
+    rows = {name: agree(scopes[name], 10_000) for name in (agreed, named) if name is not None}
+    report(account, "one")
+    event = UsageEvent.objects.get()
+    assert event.multiplier_id == rows[agreed].pk
+    assert was_in_force(event)
+    assert factories.disagreements() == []
+    corrupt("UPDATE usage_event SET multiplier_id = nullif(%(other)s, 0)", other=rows[named].pk if named else 0)
+    found = [text for _, _, text in factories.disagreements()]
+    assert [text for text in found if text.startswith("no multiplier is left out: ")] == found != []
+    assert not was_in_force(UsageEvent.objects.get())
+
+
+def was_in_force(event: UsageEvent) -> bool:
+    rating = explain_cost(event)
+    return rating is not None and rating.was_in_force
+
+
+def test_what_was_agreed_on_later_or_of_another_model_or_time_is_not_missed(account: Account) -> None:
+    report(account, "before")
+    agree(Scope(account.pk, model_id=price("other").model.pk), 10_000)
+    agree(Scope(account.pk), 10_000, since=NOW - 3 * DAY, ends_at=NOW - 2 * DAY)
+    agree(Scope(factories.make_account().pk), 10_000)
+    factories.end_of_transaction()
+    report(account, "after")
+    agree(Scope(account.pk), 10_000, since=NOW + DAY)
+    assert set(UsageEvent.objects.values_list("multiplier_id", flat=True)) == {None}
+    assert factories.disagreements() == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -26,7 +26,7 @@ from usage.rating import FailedPolicy, Prices, Quantities
 from usage.services.estimates import estimate_cost
 from usage.services.price_import import Imported, ImportTerms, Outcome, import_prices, plan_import, told_changes
 from usage.services.price_list import LIST_MAX_BYTES, Listed, Unusable, read_price_list
-from usage.services.prices import ACTIVATION_LEAD, activate_price_version, create_draft
+from usage.services.prices import ACTIVATED_AT_ONCE, ACTIVATION_LEAD, activate_price_version, activate_price_versions, create_draft
 
 NOW: Final = clock.now()
 DAY: Final = timedelta(days=1)
@@ -52,10 +52,14 @@ def terms(**said: Any) -> ImportTerms:
     return ImportTerms(**(usual | said))
 
 
-def take(text: str = LIST, *, is_activated: bool = False, **said: Any) -> Imported:
-    return import_prices(
-        raw=text.encode(), terms=terms(**said), actor_id=OPERATOR, reason="Tests, all of them.", now=NOW, is_activated=is_activated
-    )
+def take(text: str = LIST, **said: Any) -> Imported:
+    return import_prices(raw=text.encode(), terms=terms(**said), actor_id=OPERATOR, reason="Tests, all of them.", now=NOW)
+
+
+def take_in_force(text: str = LIST) -> tuple[Imported, int]:
+    """Import and activate; what was imported, and how many prices were activated."""
+    done = take(text)
+    return done, activate_price_versions(version_ids=done.waiting, actor_id=OPERATOR, reason="Tests.", now=NOW)
 
 
 def one(**said: object) -> Listed | Unusable:
@@ -219,7 +223,8 @@ def test_terms_that_cannot_be_meant_are_refused(said: dict[str, Any]) -> None:
 @pytest.mark.django_db
 def test_an_import_makes_models_and_drafts_at_a_markup_and_keeps_what_the_provider_asks() -> None:
     done = take()
-    assert (len(done.drafts), done.activated) == (5, 0)
+    assert done.waiting == [draft.pk for draft in done.drafts]
+    assert PriceVersion.objects.filter(activated_at=None).count() == 5
     version = PriceVersion.objects.select_related("model").get(model__code="chat-1")
     asked = Prices(2_500_000_000, 10_000_000_000, 1_250_000_000, 0, 10_000_000_000, 0, 0, 0, 10_000)
     assert (version.rates, version.provider_cost.prices()) == (replace(asked, multiplier_bp=12_000), asked)
@@ -232,7 +237,7 @@ def test_an_import_is_audited_once_with_its_terms() -> None:
     take(only="*s", provider="openai")
     record = AuditRecord.objects.get()
     assert (record.act, record.actor_id, record.reason) == ("import_prices", OPERATOR, "Tests, all of them.")
-    assert record.after == {"drafts": 3, "activated": 0, "markup_bp": 12_000, "only": "*s", "provider": "openai"}
+    assert record.after == {"drafts": 3, "markup_bp": 12_000, "only": "*s", "provider": "openai"}
 
 
 @pytest.mark.django_db
@@ -250,7 +255,7 @@ def test_the_same_list_again_makes_nothing_new_neither_beside_drafts_nor_beside_
 
 @pytest.mark.django_db
 def test_only_what_has_changed_gets_a_draft() -> None:
-    take(is_activated=True)
+    take_in_force()
     dearer = LIST.replace("0.04", "0.05")
     done = take(dearer)
     assert [(draft.model.code, draft.image_nanos) for draft in done.drafts] == [("paints", 50_000_000)]
@@ -294,12 +299,12 @@ def test_a_model_that_is_gone_is_not_added_but_one_that_is_known_is_kept_up_to_d
 
 @pytest.mark.django_db
 def test_activated_prices_are_in_force_and_charge_the_list_and_the_markup() -> None:
-    done = take(is_activated=True)
-    assert done.activated == 5
+    _, activated = take_in_force()
+    assert activated == 5
     factories.forget_memories()
     estimate = estimate_cost(account=factories.make_account(), model="chat-1", used=Quantities(1_000, 500), now=NOW)
     assert estimate.cost_nanos == (2_500_000 + 5_000_000) * 12 // 10
-    later = take(LIST.replace("2.5e-06", "3e-06"), is_activated=True)
+    later, _ = take_in_force(LIST.replace("2.5e-06", "3e-06"))
     assert [draft.model.code for draft in later.drafts] == ["chat-1"]
     newest = PriceVersion.objects.filter(model__code="chat-1").latest("pk")
     assert newest.effective_at == NOW + ACTIVATION_LEAD
@@ -308,10 +313,36 @@ def test_activated_prices_are_in_force_and_charge_the_list_and_the_markup() -> N
 @pytest.mark.django_db
 def test_drafts_that_wait_are_activated_by_the_same_list() -> None:
     take()
-    done = take(is_activated=True)
-    assert (done.drafts, done.activated) == ([], 5)
+    done, activated = take_in_force()
+    assert (done.drafts, activated) == ([], 5)
     assert not PriceVersion.objects.filter(activated_at=None).exists()
-    assert take(is_activated=True).activated == 0
+    assert take_in_force()[1] == 0
+
+
+@pytest.mark.django_db
+def test_a_lot_that_others_keep_waiting_for_too_long_is_not_put_in_force() -> None:
+    waiting = take().waiting
+    before = rows()
+    with pytest.raises(Conflict, match="try again"):
+        activate_price_versions(version_ids=waiting, actor_id=OPERATOR, reason="Tests.", now=NOW, has_time=lambda: False)
+    assert rows() == before
+
+
+@pytest.mark.django_db
+def test_the_command_activates_in_lots_and_says_how_far_it_came(tmp_path: Path) -> None:
+    path = tmp_path / "many.json"
+    path.write_text(
+        json.dumps({f"model-{number}": {"input_cost_per_token": f"{number + 1}e-9"} for number in range(ACTIVATED_AT_ONCE + 5)})
+    )
+    at = "2100-01-01T00:00Z"
+    command(path, "--effective-at", at)
+    last = AiModel.objects.get(code=f"model-{ACTIVATED_AT_ONCE + 4}")
+    version = PriceVersion.objects.get(model=last)
+    other = create_draft(model=last, prices=GPT_4O, effective_at=version.effective_at, now=NOW)
+    activate_price_version(version_id=other.pk, actor_id=None, reason="Tests.", now=NOW - DAY)
+    with pytest.raises(CommandError, match=f"{ACTIVATED_AT_ONCE} prices were activated, 5 wait as drafts"):
+        command(path, "--activate", "--reason", "The list of March.", "--effective-at", at)
+    assert PriceVersion.objects.filter(activated_at=None).count() == 5
 
 
 @pytest.mark.django_db

@@ -8,16 +8,17 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from core import clock
-from core.errors import InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput, NotFound
 from core.models import AuditRecord
 from tests import factories
 from tests.spending import GPT_4O, OPERATOR, price
 from usage.errors import PriceNotDraft, StalePriceBook, UnknownModel, UnpricedModel
-from usage.models import AiModel, PriceVersion, ProviderCost
+from usage.models import AiModel, PriceMultiplier, PriceVersion, ProviderCost
 from usage.rating import FailedPolicy, Quantities
 from usage.services.estimates import estimate_cost
-from usage.services.price_book import PRICE_BOOK, REFRESH_AFTER, read_price_book
+from usage.services.price_book import KEPT, PRICE_BOOK, REFRESH_AFTER, read_price_book
 from usage.services.prices import ACTIVATION_LEAD, Draft, activate_price_version, create_draft, create_drafts
+from usage.services.staging import PAST_TOLERANCE
 from usage.services.starter_prices import load_starter_prices
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +77,16 @@ def test_two_prices_of_a_model_never_take_effect_at_one_instant() -> None:
 def test_there_is_no_activating_what_is_not_there() -> None:
     with pytest.raises(NotFound):
         activate_price_version(version_id=10**9, actor_id=OPERATOR, reason="Tests.", now=NOW)
+
+
+def test_an_activation_that_others_keep_waiting_for_too_long_does_nothing() -> None:
+    """Its lead counts from when it was asked for: what is committed much later would act before every process has read it."""
+    version = draft(price(since=NOW - DAY).model)
+    with pytest.raises(Conflict, match="nothing was changed"):
+        activate_price_version(version_id=version.pk, actor_id=OPERATOR, reason="Tests.", now=NOW, has_time=lambda: False)
+    version.refresh_from_db()
+    assert version.activated_at is None
+    assert AuditRecord.objects.filter(act="activate_price_version").count() == 1
 
 
 def test_activation_is_audited_with_its_reason() -> None:
@@ -203,6 +214,23 @@ def test_the_price_in_force_is_the_last_that_took_effect() -> None:
         book.in_force("gpt-4o", NOW - DAY - timedelta(microseconds=1))
     with pytest.raises(UnknownModel):
         book.in_force("gpt-none", NOW)
+
+
+def test_the_book_keeps_what_can_still_price_an_event_and_no_more() -> None:
+    account = factories.make_account()
+    ends = {"gone": NOW - KEPT, "late": NOW - KEPT + timedelta(seconds=1)}
+    for code, at in ends.items():
+        first = price(code, since=NOW - 400 * DAY)
+        second = create_draft(model=first.model, prices=DEARER, effective_at=at, now=NOW)
+        activate_price_version(version_id=second.pk, actor_id=None, reason="Tests.", now=at - ACTIVATION_LEAD)
+    for bp, at in enumerate(ends.values()):
+        then = at - timedelta(milliseconds=5)
+        PriceMultiplier.objects.create(account=account, multiplier_bp=bp, effective_at=then, ends_at=at, activated_at=then)
+        PriceMultiplier.objects.create(account=account, multiplier_bp=7, effective_at=at, ends_at=at + timedelta(microseconds=1))
+    book = read_price_book(now=NOW)
+    assert {code: len(versions) for code, (_, versions) in book.versions.items()} == {"gone": 1, "late": 2}
+    assert [row.bp for row in book.multipliers[account.pk, 0]] == [1]
+    assert PAST_TOLERANCE + DAY <= KEPT
 
 
 def test_an_estimate_is_what_the_call_would_cost() -> None:

@@ -21,9 +21,9 @@ from usage.selectors import (
     UsageEvent,
     find_lifetime,
     get_event,
+    list_prices,
     list_recent_events,
     model_codes_of_events,
-    prices_in_force,
 )
 from usage.services.counting import count_account
 from usage.services.rebuilding import check_rollups
@@ -171,9 +171,9 @@ def test_lifetime_counts_are_those_of_the_events(caller: Person) -> None:
 @pytest.mark.usefixtures("db")
 def test_the_price_in_force_is_the_newest_that_took_effect() -> None:
     old = price("m", since=START)
-    assert prices_in_force(START - timedelta(microseconds=1)) == []
+    assert list_prices(at=START - timedelta(microseconds=1), limit=9).items == []
     new = price("m", GPT_4O)
     assert new.effective_at > old.effective_at
-    assert prices_in_force(START) == [old]
-    assert prices_in_force(new.effective_at - timedelta(microseconds=1)) == [old]
-    assert prices_in_force(new.effective_at) == [new]
+    assert list_prices(at=START, limit=9).items == [old]
+    assert list_prices(at=new.effective_at - timedelta(microseconds=1), limit=9).items == [old]
+    assert list_prices(at=new.effective_at, limit=9).items == [new]

@@ -1,5 +1,6 @@
 """Pages of multipliers: who pays other than the prices as they stand."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -20,11 +21,13 @@ from usage.models import PriceMultiplier
 from usage.services.multipliers import (
     Scope,
     activate_multiplier,
+    can_be_taken_back,
     check_multiplier,
     create_multiplier_draft,
     end_multiplier,
     pays_at,
     scope_of,
+    take_back_multiplier,
 )
 
 
@@ -91,6 +94,14 @@ class EndForm(MultiplierForm):
         return [("Who", whose(row)), ("For", of_model(row)), ("Pays of the price", f"× {factor(row.multiplier_bp)}")]
 
 
+class TakeBackForm(EndForm):
+    """Why this multiplier shall not begin."""
+
+    def lines_before(self) -> list[tuple[str, str]]:
+        """Who would have paid what, and from when."""
+        return [*super().lines_before(), ("Was to begin", moment(self.multiplier.effective_at))]
+
+
 @admin.register(PriceMultiplier)
 class PriceMultiplierAdmin(SmallTableAdmin[PriceMultiplier]):
     """Who pays other than the prices as they stand. A new one is a draft; an active one is never rewritten, but may be ended."""
@@ -121,7 +132,7 @@ class PriceMultiplierAdmin(SmallTableAdmin[PriceMultiplier]):
         ("When", {"fields": fields("effective_at", "ends_at", "activated_at", "created_at")}),
     )
     readonly_fields = ("who", "for_model", "pays", "state", "activated_at", "created_at")
-    actions_detail: ClassVar[tuple[str, ...]] = ("activate", "end")
+    actions_detail: ClassVar[tuple[str, ...]] = ("activate", "take_back", "end")
 
     def has_change_permission(self, request: HttpRequest, obj: PriceMultiplier | None = None) -> bool:
         return False
@@ -147,11 +158,10 @@ class PriceMultiplierAdmin(SmallTableAdmin[PriceMultiplier]):
         obj.pk = draft.pk
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """A draft is activated; what is in force or coming is ended."""
+        """A draft is activated; what is to come is taken back, and what is in force ended, or is so within a minute."""
         text = str(object_id)
         row = PriceMultiplier.objects.filter(pk=text).first() if text.isdecimal() else None
-        state = "" if row is None else state_of(row, clock.now(), past="ended")
-        offered = {"draft": "activate", "coming": "end", "in force": "end"}.get(state)
+        offered = "" if row is None else _offered(row, clock.now())
         acts: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
         return [act for act in acts if act.method.original_function_name == offered]
 
@@ -188,12 +198,28 @@ class PriceMultiplierAdmin(SmallTableAdmin[PriceMultiplier]):
         return done(request, page_url("usage_pricemultiplier", row.pk), f"Active from {moment(row.effective_at)}.")
 
     @dialog_action(
+        "Take back",
+        permissions=("usage.activate_pricemultiplier", "usage.view_pricemultiplier"),
+        form=TakeBackForm,
+        icon="undo",
+        submit="Take it back",
+        explains="It becomes a draft again. The one that it was to take the place of still ends then: activate another to follow it.",
+        variant=ActionVariant.DANGER,
+    )
+    def take_back(self, request: HttpRequest, form: TakeBackForm, object_id: str) -> HttpResponse:
+        """Keep what is to come from beginning."""
+        row = take_back_multiplier(
+            multiplier_id=form.multiplier.pk, actor_id=operator_id(request), reason=form.cleaned_data["reason"], now=clock.now()
+        )
+        return done(request, page_url("usage_pricemultiplier", row.pk), "It is a draft again.")
+
+    @dialog_action(
         "End",
         permissions=("usage.activate_pricemultiplier", "usage.view_pricemultiplier"),
         form=EndForm,
         icon="event_busy",
         submit="End it",
-        explains="It ends 60 seconds from now, or as soon as it has begun. What is less specific applies from then on.",
+        explains="It ends 60 seconds from now. What is less specific applies from then on.",
         variant=ActionVariant.DANGER,
     )
     def end(self, request: HttpRequest, form: EndForm, object_id: str) -> HttpResponse:
@@ -202,6 +228,12 @@ class PriceMultiplierAdmin(SmallTableAdmin[PriceMultiplier]):
             multiplier_id=form.multiplier.pk, actor_id=operator_id(request), reason=form.cleaned_data["reason"], now=clock.now()
         )
         return done(request, page_url("usage_pricemultiplier", row.pk), f"It ends at {moment(row.ends_at)}.")
+
+
+def _offered(row: PriceMultiplier, now: datetime) -> str:
+    if can_be_taken_back(row, now):
+        return "take_back"
+    return {"draft": "activate", "coming": "end", "in force": "end"}.get(state_of(row, now, past="ended"), "")
 
 
 def whose(row: PriceMultiplier) -> str:

@@ -11,13 +11,11 @@ from core.console.dialogs import ReasonForm
 from core.console.forms import OptionalUsdField, UsdField
 from core.console.shown import EMPTY, usd
 from usage.admin.shadow import shadow_lines
-from usage.admin.terms import factor, is_in_force
-from usage.models import COLUMN_OF_PRICE, PriceVersion
+from usage.admin.terms import factor
+from usage.models import COLUMN_OF_PRICE, PriceVersion, in_force
 from usage.models.price_book import MULTIPLIER_MAX_BP, PRICE_MAX_NANOS
-from usage.rating import BASIS_POINTS, FailedPolicy, Prices
+from usage.rating import BASIS_POINTS, PER_MILLION, PER_UNIT, FailedPolicy, Prices
 
-PER_MILLION: Final = ("input", "output", "cache_read", "cache_write", "reasoning")
-PER_UNIT: Final = ("request", "image", "second")
 CLASSES: Final = (*PER_MILLION, *PER_UNIT)
 COSTS: Final = tuple(f"provider_{name}" for name in CLASSES)
 
@@ -109,7 +107,7 @@ class ActivateForm(ReasonForm):
     def lines_before(self) -> list[tuple[str, str]]:
         """What is charged now, and what will be: the prices that change."""
         version = self.version
-        present = PriceVersion.objects.filter(is_in_force(clock.now()), model_id=version.model_id).first()
+        present = PriceVersion.objects.filter(in_force(clock.now()), model_id=version.model_id).first()
         return [
             ("Model", version.model.code),
             ("Meant from", f"{version.effective_at:%Y-%m-%d %H:%M:%S} UTC"),

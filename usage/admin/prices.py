@@ -17,19 +17,19 @@ from core.console.dialogs import dialog_action, done, operator_id
 from core.console.filters import QuestionFilter
 from core.console.pages import SmallTableAdmin
 from core.console.shown import EMPTY, fields, link, list_url, percent, usd, usd_column
-from usage.admin.price_forms import CLASSES, COSTS, PER_MILLION, PER_UNIT, ActivateForm, PriceDraftForm, policy_words, words
+from usage.admin.price_forms import CLASSES, COSTS, ActivateForm, PriceDraftForm, policy_words, words
 from usage.admin.price_lists import ImportForm
 from usage.admin.shadow import OffersShadowRuns
-from usage.admin.terms import TermsState, factor, is_in_force, state_tag
-from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion, ProviderCost
-from usage.rating import BASIS_POINTS, FailedPolicy
+from usage.admin.terms import TermsState, factor, state_tag
+from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion, ProviderCost, in_force
+from usage.rating import BASIS_POINTS, PER_MILLION, PER_UNIT, FailedPolicy
 from usage.services.prices import activate_price_version, create_draft
 
 PRICE_COLUMNS = tuple(usd_column(COLUMN_OF_PRICE[name], f"{words(name)}{' / 1M' if name in PER_MILLION else ''}") for name in CLASSES)
 
 
-def _in_force(now: datetime) -> Exists:
-    return Exists(PriceVersion.objects.filter(is_in_force(now), model=OuterRef("pk")))
+def _is_priced(now: datetime) -> Exists:
+    return Exists(PriceVersion.objects.filter(in_force(now), model=OuterRef("pk")))
 
 
 class ModelState(QuestionFilter):
@@ -38,8 +38,8 @@ class ModelState(QuestionFilter):
     title = "price"
     parameter_name = "state"
     questions = {
-        "priced": ("Has a price in force", lambda now: Q(_in_force(now))),
-        "unpriced": ("Has none: its usage is refused", lambda now: ~Q(_in_force(now))),
+        "priced": ("Has a price in force", lambda now: Q(_is_priced(now))),
+        "unpriced": ("Has none: its usage is refused", lambda now: ~Q(_is_priced(now))),
     }
 
 

@@ -17,7 +17,8 @@ from core.console.filters import QuestionFilter
 from core.console.pages import ReadOnlyAdmin
 from core.console.shown import EMPTY, fields, link, page_url, tag, usd
 from usage.models import DAYS_MAX, PriceVersion, ShadowRun, ShadowStatus
-from usage.services.shadow_runs import ask_for_shadow_run, newest_run
+from usage.selectors.shadow import newest_run
+from usage.services.shadow_runs import ask_for_shadow_run
 from usage.services.shadow_words import change_words, summary
 
 _TONES = {ShadowStatus.WAITING: "is-waiting", ShadowStatus.RUNNING: "is-waiting", ShadowStatus.DONE: "is-calm"}

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from core import clock
 from core.console.filters import QuestionFilter
 from core.console.shown import tag
-from usage.models import PriceMultiplier, PriceVersion
+from usage.models import PriceMultiplier, PriceVersion, covers, in_force
 from usage.rating import BASIS_POINTS
 
 TONES: Final = {"draft": "is-waiting", "coming": "is-waiting", "in force": "is-calm", "superseded": "is-plain", "ended": "is-plain"}
@@ -27,7 +27,7 @@ def state_of(terms: PriceVersion | PriceMultiplier, now: datetime, *, past: str)
         return "draft"
     if terms.effective_at > now:
         return "coming"
-    return "in force" if terms.ends_at is None or terms.ends_at > now else past
+    return "in force" if covers(terms, now) else past
 
 
 def state_tag(terms: PriceVersion | PriceMultiplier, *, past: str) -> SafeString:
@@ -46,11 +46,6 @@ def is_coming(now: datetime) -> Q:
     return Q(activated_at__isnull=False, effective_at__gt=now)
 
 
-def is_in_force(now: datetime) -> Q:
-    """Effective, and not ended."""
-    return Q(activated_at__isnull=False, effective_at__lte=now) & (Q(ends_at=None) | Q(ends_at__gt=now))
-
-
 def is_past(now: datetime) -> Q:
     """Was in force."""
     return Q(activated_at__isnull=False, ends_at__lte=now)
@@ -64,6 +59,6 @@ class TermsState(QuestionFilter):
     questions = {
         "draft": ("Draft", is_draft),
         "coming": ("Activated, not yet effective", is_coming),
-        "in_force": ("In force", is_in_force),
+        "in_force": ("In force", in_force),
         "past": ("Superseded or ended", is_past),
     }

@@ -1,18 +1,17 @@
 """The shapes of reports: dollars by day and model in the usage API, cents by window in the AI gateway's."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.money_fields import CentsNumberField, UsdNumberField, UsdTextField
-from core.days import parse_day
+from core.days import UNIX_EPOCH, parse_day
 from core.errors import InvalidInput
 from usage.selectors import DayLine, DaysReport, Grouping, ModelLine, Window
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _MILLIS: Final = re.compile(r"(\d{1,15})(\.\d{1,9})?", re.ASCII)
 
@@ -77,7 +76,7 @@ class MillisInputField(serializers.Field[datetime, str, datetime, datetime]):
         if found is None:
             self.fail("invalid")
         try:
-            return _EPOCH + int(found[1]) * _MILLISECOND
+            return UNIX_EPOCH + int(found[1]) * _MILLISECOND
         except OverflowError:
             self.fail("invalid")
 
@@ -94,7 +93,7 @@ class MillisField(serializers.Field[datetime, datetime, int, datetime]):
         super().__init__(read_only=True, **options)
 
     def to_representation(self, value: datetime) -> int:
-        return (value - _EPOCH) // _MILLISECOND
+        return (value - UNIX_EPOCH) // _MILLISECOND
 
 
 class HistoryQuery(serializers.Serializer[Any]):

@@ -7,11 +7,14 @@ from rest_framework import serializers
 
 from core.api.money_fields import InstantField, NanosTextField, UsdTextField
 from core.money import usd_text
+from usage.rating import FailedPolicy
 from usage.selectors import PriceVersion, UsageEvent
 from usage.services.estimates import Estimate
 
 QUANTITY_MAX: Final = 2**31
 """The same bound as an event's quantities have."""
+
+FAILED_POLICIES: Final = tuple(policy.value for policy in FailedPolicy)
 
 CALL_STATUSES: Final = ("success", "failed")
 EVENT_STATUSES: Final = (*CALL_STATUSES, "refunded")
@@ -120,13 +123,16 @@ class ModelSerializer(serializers.Serializer[PriceVersion]):
     effective_at = InstantField()
     per_million_tokens = TokenPricesSerializer(source="*")
     per_unit = UnitPricesSerializer(source="*")
-    multiplier_bp = serializers.IntegerField(help_text="Applied to the sum; 10,000 is 1.")
+    multiplier_bp = serializers.IntegerField(help_text="The price's own factor of the sum; 10,000 is 1.")
+    failed_policy = serializers.ChoiceField(choices=FAILED_POLICIES, help_text="What of a failed call is charged.")
 
 
 class PriceBookSerializer(serializers.Serializer[Any]):
-    """The price book in force."""
+    """Some of the price book in force, by the models' names."""
 
     items = ModelSerializer(many=True)
+    next_cursor = serializers.CharField(allow_blank=True, help_text="Where to go on; empty at the end.")
+    has_more = serializers.BooleanField()
 
 
 class EstimateInputSerializer(serializers.Serializer[Any]):
@@ -156,6 +162,7 @@ class EstimateSerializer(serializers.Serializer[Estimate]):
 
     model = serializers.CharField()
     price_version = serializers.IntegerField()
-    multiplier_bp = serializers.IntegerField(help_text="What this account pays of the prices; 10,000 is all.")
+    multiplier_bp = serializers.IntegerField(help_text="The price's own factor, as in GET /v1/models; 10,000 is 1.")
+    customer_multiplier_bp = serializers.IntegerField(help_text="What this account pays of the price; 10,000 is all of it.")
     cost_nanos = NanosTextField()
     cost_usd = UsdTextField(source="cost_nanos")

@@ -1,9 +1,9 @@
 """Usage and prices as clients read them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar, Final
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +13,7 @@ from accounts.selectors import Scope
 from core import clock
 from core.api.pagination import decode_cursor, encode_cursor, read_limit
 from core.api.views import ApiView, read_body
+from core.days import UNIX_EPOCH
 from usage.api.serializers import (
     EstimateInputSerializer,
     EstimateSerializer,
@@ -21,11 +22,15 @@ from usage.api.serializers import (
     RecentUsageSerializer,
 )
 from usage.rating import Quantities
-from usage.selectors import Position, get_event, list_recent_events, prices_in_force
+from usage.selectors import Position, get_event, list_prices, list_recent_events
 from usage.services.estimates import estimate_cost
 
 _RECENT: Final = "usage/recent"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MODELS: Final = "models"
+_NOBODY: Final = 0
+"""The price book is the same for every account, and so are its cursors."""
+MODELS_DEFAULT: Final = 100
+MODELS_MAX: Final = 1_000
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -61,12 +66,25 @@ class UsageEventView(ApiView):
 
 
 class ModelsView(ApiView):
-    @extend_schema(operation_id="models", tags=["v1"], responses=PriceBookSerializer)
+    @extend_schema(
+        operation_id="models",
+        tags=["v1"],
+        parameters=[
+            *cursor_parameters(default=MODELS_DEFAULT, maximum=MODELS_MAX),
+            OpenApiParameter("model", str, description="Only the model of this name."),
+        ],
+        responses=PriceBookSerializer,
+    )
     def get(self, request: Request) -> Response:
-        """The price book in force: every listed model with its prices, in nanos and in dollars."""
+        """The price book in force: the listed models by name, each with its prices, in nanos and in dollars."""
         require_scope(caller_of(request), Scope.USAGE_READ)
-        listed = [price for price in prices_in_force(clock.now()) if price.model.is_listed]
-        return self.success(PriceBookSerializer({"items": listed}).data)
+        query = request.query_params
+        limit = read_limit(query, default=MODELS_DEFAULT, maximum=MODELS_MAX)
+        after = _read_model_cursor(query.get("cursor", ""))
+        page = list_prices(at=clock.now(), limit=limit, after=after, code=query.get("model", ""))
+        next_cursor = encode_cursor((page.next,), account_id=_NOBODY, endpoint=_MODELS) if page.next else ""
+        answer = {"items": page.items, "next_cursor": next_cursor, "has_more": bool(page.next)}
+        return self.success(PriceBookSerializer(answer).data)
 
 
 class EstimateView(ApiView):
@@ -90,9 +108,13 @@ def _read_cursor(text: str, account_id: int) -> Position | None:
     if not text:
         return None
     microseconds, event = decode_cursor(text, account_id=account_id, endpoint=_RECENT)
-    return Position(_EPOCH + int(microseconds) * _MICROSECOND, int(event))
+    return Position(UNIX_EPOCH + int(microseconds) * _MICROSECOND, int(event))
+
+
+def _read_model_cursor(text: str) -> str:
+    return str(decode_cursor(text, account_id=_NOBODY, endpoint=_MODELS)[0]) if text else ""
 
 
 def _write_cursor(position: Position, account_id: int) -> str:
-    microseconds = (position.created_at - _EPOCH) // _MICROSECOND
+    microseconds = (position.created_at - UNIX_EPOCH) // _MICROSECOND
     return encode_cursor((microseconds, position.id), account_id=account_id, endpoint=_RECENT)

@@ -2,7 +2,7 @@
 
 from usage.models.event import EventFlag, EventStatus, UsageEvent
 from usage.models.platform import AccountDay, FoldedAccount, FoldMark, PlatformDay, PlatformHour
-from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost
+from usage.models.price_book import COLUMN_OF_PRICE, AiModel, PriceMultiplier, PriceVersion, ProviderCost, covers, in_force
 from usage.models.rollups import UncountedBlock, UsageDay, UsageLifetime, UsageQuarter
 from usage.models.shadow import DAYS_MAX, ShadowRun, ShadowStatus
 
@@ -27,4 +27,6 @@ __all__ = (
     "UsageEvent",
     "UsageLifetime",
     "UsageQuarter",
+    "covers",
+    "in_force",
 )

@@ -1,6 +1,7 @@
 """Models and what they cost, dated."""
 
-from typing import Final
+from datetime import datetime
+from typing import Final, Protocol
 
 from django.db import models
 from django.db.models import F, Q
@@ -71,6 +72,25 @@ _PRICES_IN_RANGE: Final = Q(
 _MULTIPLIER_IN_RANGE: Final = Q(multiplier_bp__gte=0, multiplier_bp__lte=MULTIPLIER_MAX_BP)
 _POLICIES: Final = [policy.value for policy in FailedPolicy]
 _ENDS_AFTER_IT_BEGINS: Final = Q(ends_at=None) | Q(ends_at__gt=F("effective_at"))
+
+
+class Dated(Protocol):
+    """Terms with a period: from `effective_at` on, and before `ends_at`, if that is known."""
+
+    @property
+    def effective_at(self) -> datetime: ...
+    @property
+    def ends_at(self) -> datetime | None: ...
+
+
+def covers(terms: Dated, at: datetime) -> bool:
+    """Whether active terms are in force at an instant."""
+    return terms.effective_at <= at and (terms.ends_at is None or at < terms.ends_at)
+
+
+def in_force(at: datetime) -> Q:
+    """The same of rows: prices or multipliers that are active, and in force at an instant."""
+    return Q(activated_at__isnull=False, effective_at__lte=at) & (Q(ends_at=None) | Q(ends_at__gt=at))
 
 
 class PriceVersion(PriceColumns):

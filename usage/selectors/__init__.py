@@ -9,9 +9,9 @@ from usage.selectors.events import (
     UsageEvent,
     find_lifetime,
     get_event,
+    list_prices,
     list_recent_events,
     model_codes_of_events,
-    prices_in_force,
 )
 from usage.selectors.reports import (
     CallStats,
@@ -48,9 +48,9 @@ __all__ = (
     "find_lifetime",
     "get_event",
     "history_coverage",
+    "list_prices",
     "list_recent_events",
     "model_codes_of_events",
-    "prices_in_force",
     "read_call_stats",
     "read_days",
     "read_windows",

@@ -4,11 +4,12 @@ Which time a report covers: what was asked for, widened to whole days, hours or 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from core.days import UNIX_EPOCH
 from core.errors import InvalidInput
 from core.zones import local_date, midnight
 
@@ -18,7 +19,6 @@ HOURS_MAX_DAYS: Final = 32
 """So many days a report by the hour covers at most: a month, whichever."""
 
 QUARTER: Final = timedelta(minutes=15)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1)
 _YEARS: Final = range(2000, 9999)
@@ -132,11 +132,11 @@ def _is_midnight(zone: str, instant: datetime) -> bool:
 
 
 def _quarter_before(instant: datetime) -> datetime:
-    return instant - (instant - _EPOCH) % QUARTER
+    return instant - (instant - UNIX_EPOCH) % QUARTER
 
 
 def _quarter_after(instant: datetime) -> datetime:
-    return instant + (_EPOCH - instant) % QUARTER
+    return instant + (UNIX_EPOCH - instant) % QUARTER
 
 
 def _hour_before(zone: str, instant: datetime) -> datetime:

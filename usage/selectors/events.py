@@ -5,24 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import DateTimeField, F, Field, Func, Q, Value
+from django.db.models import DateTimeField, F, Field, Func, Value
 from django.db.models.functions import Collate
 from django.db.models.lookups import Exact, In, LessThan
 
 from core.errors import NotFound
-from usage.models import PriceVersion, UsageEvent, UsageLifetime
+from usage.models import PriceVersion, UsageEvent, UsageLifetime, in_force
 
 __all__ = (
     "EVENT_ID_COLLATION",
+    "ListedPrices",
     "Position",
     "PriceVersion",
     "RecentEvents",
     "UsageEvent",
     "find_lifetime",
     "get_event",
+    "list_prices",
     "list_recent_events",
     "model_codes_of_events",
-    "prices_in_force",
 )
 
 EVENT_ID_COLLATION: Final = "C"
@@ -84,10 +85,24 @@ def find_lifetime(account_id: int) -> UsageLifetime | None:
     return UsageLifetime.objects.filter(account_id=account_id).first()
 
 
-def prices_in_force(now: datetime) -> list[PriceVersion]:
-    """The price of each model in force at `now`, with the model, by its code. Models without one are not in it."""
-    in_force = PriceVersion.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), activated_at__isnull=False, effective_at__lte=now)
-    return list(in_force.select_related("model").order_by("model__code"))
+@dataclass(frozen=True)
+class ListedPrices:
+    """Some prices with their models, by the model's code, and the last code of them; empty at the end."""
+
+    items: list[PriceVersion]
+    next: str
+
+
+def list_prices(*, at: datetime, limit: int, after: str = "", code: str = "") -> ListedPrices:
+    """
+    The prices in force at an instant of models that are shown, by code: after a code, or of one model. Models without one are left out.
+    """
+    prices = PriceVersion.objects.filter(in_force(at), model__is_listed=True, model__code__gt=after)
+    if code:
+        prices = prices.filter(model__code=code) if "\0" not in code else prices.none()
+    found = list(prices.select_related("model").order_by("model__code")[: limit + 1])
+    items = found[:limit]
+    return ListedPrices(items, items[-1].model.code if len(found) > limit else "")
 
 
 def _row(*parts: F | Value) -> Func:

@@ -10,7 +10,10 @@ from accounts.selectors import AccountRef, KeyRef, find_key_refs
 from credits.services.wallets import find_accounts_with_wallets
 
 REMEMBER_SECONDS: Final = 50.0
-"""Ids never change hands; only an account's zone can be this late, and a zone is announced a minute before its midnight at the latest."""
+"""
+Ids never change hands. An account's zone can be this late, and is announced a minute before its midnight at the latest; so can its price
+tier, which therefore acts within a minute.
+"""
 REMEMBER_MAX: Final = 200_000
 
 RefT = TypeVar("RefT")

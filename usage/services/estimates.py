@@ -9,11 +9,12 @@ from usage.services.price_book import PRICE_BOOK, Customer
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A price and what it was made of."""
+    """A cost and what it was made of: the price's own multiplier, and the customer's, in basis points."""
 
     model: str
     price_version: int
     multiplier_bp: int
+    customer_multiplier_bp: int
     cost_nanos: int
 
 
@@ -26,4 +27,5 @@ def estimate_cost(*, account: Customer, model: str, used: Quantities, now: datet
     book = PRICE_BOOK.current(now)
     priced = book.in_force(model, now)
     multiplier = book.multiplier(account, priced.model_id, now)
-    return Estimate(model, priced.version_id, multiplier.bp, rate(priced.prices, used, multiplier_bp=multiplier.bp))
+    cost = rate(priced.prices, used, multiplier_bp=multiplier.bp)
+    return Estimate(model, priced.version_id, priced.prices.multiplier_bp, multiplier.bp, cost)

@@ -4,22 +4,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from fractions import Fraction
-from typing import Final
+
+from django.db.models import Q
 
 from usage.errors import CostOutOfRange
-from usage.models import EventStatus, PriceMultiplier, PriceVersion, UsageEvent
-from usage.rating import BASIS_POINTS, TOKENS_PER_PRICE, FailedPolicy, Prices, Quantities, Used, chargeable, rate_call
-
-_PRICE_OF_QUANTITY: Final = {
-    "input_tokens": "input",
-    "output_tokens": "output",
-    "cache_read_tokens": "cache_read",
-    "cache_write_tokens": "cache_write",
-    "reasoning_tokens": "reasoning",
-    "requests": "request",
-    "images": "image",
-    "seconds": "second",
-}
+from usage.models import EventStatus, PriceMultiplier, PriceVersion, UsageEvent, covers, in_force
+from usage.rating import (
+    BASIS_POINTS,
+    PER_MILLION,
+    PRICE_OF_QUANTITY,
+    TOKENS_PER_PRICE,
+    FailedPolicy,
+    Prices,
+    Quantities,
+    Used,
+    chargeable,
+    rate_call,
+)
+from usage.services.periods import ACTIVATION_LEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,8 @@ def explain_cost(event: UsageEvent) -> Rating | None:
 
 
 def _parts(prices: Prices, used: Used, counted: Used) -> Iterator[Part]:
-    for quantity, price in _PRICE_OF_QUANTITY.items():
-        per = TOKENS_PER_PRICE if quantity.endswith("_tokens") else 1
+    for quantity, price in PRICE_OF_QUANTITY.items():
+        per = TOKENS_PER_PRICE if price in PER_MILLION else 1
         yield Part(quantity, getattr(used, quantity), getattr(counted, quantity), getattr(prices, price), per)
 
 
@@ -105,14 +107,26 @@ def _cost(version: PriceVersion, used: Used, is_failed: bool, bp: int) -> int | 
 
 def _was_in_force(event: UsageEvent, version: PriceVersion, multiplier: PriceMultiplier | None) -> bool:
     at = min(event.occurred_at, event.created_at)
-    if version.model_id != event.model_id or not _covers(version, at):
+    if version.model_id != event.model_id or not _was_active(version, at):
         return False
     if multiplier is None:
-        return event.multiplier_id is None
+        return event.multiplier_id is None and not _is_left_out(event, None, at)
     is_theirs = multiplier.account_id in (None, event.account_id) and multiplier.model_id in (None, event.model_id)
-    return is_theirs and _covers(multiplier, at)
+    return is_theirs and _was_active(multiplier, at) and not _is_left_out(event, multiplier, at)
 
 
-def _covers(dated: PriceVersion | PriceMultiplier, at: datetime) -> bool:
-    is_over = dated.ends_at is not None and dated.ends_at <= at
-    return dated.activated_at is not None and dated.effective_at <= at and not is_over
+def _was_active(dated: PriceVersion | PriceMultiplier, at: datetime) -> bool:
+    return dated.activated_at is not None and covers(dated, at)
+
+
+def _is_left_out(event: UsageEvent, used: PriceMultiplier | None, at: datetime) -> bool:
+    """
+    Whether the account had a multiplier of its own that is more specific than the one used, and that every process knew by then.
+
+    `usage/sql/checks/07_no_multiplier_is_left_out.sql` is the same rule. Of tiers nothing can be said: an account's has no history.
+    """
+    known = Q(account_id=event.account_id, activated_at__lte=event.created_at - ACTIVATION_LEAD)
+    own = PriceMultiplier.objects.filter(in_force(at), known, Q(model=None) | Q(model_id=event.model_id))
+    if used is None or used.account_id is None:
+        return own.exists()
+    return used.model_id is None and own.filter(model_id=event.model_id).exists()

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import Account
 from core.audit import record_act
+from core.clock import HasTime
 from core.errors import Conflict, InvalidInput, NotFound
 from core.locks import lock_one, try_claim
-from usage.models import PriceMultiplier
+from usage.models import PriceMultiplier, in_force
 from usage.models.price_book import MULTIPLIER_MAX_BP
 from usage.rating import BASIS_POINTS
 from usage.services import periods
@@ -87,20 +87,22 @@ def _whose(scope: Scope) -> Q:
 
 
 def _in_force(which: Q, at: datetime) -> list[PriceMultiplier]:
-    active = PriceMultiplier.objects.filter(which, activated_at__isnull=False, effective_at__lte=at).exclude(ends_at__lte=at)
-    return sorted(active.select_related("model"), key=lambda row: (row.account_id is None, row.model_id is None))
+    found = PriceMultiplier.objects.filter(which, in_force(at)).select_related("model")
+    return sorted(found, key=lambda row: (row.account_id is None, row.model_id is None))
 
 
-def activate_multiplier(*, multiplier_id: int, actor_id: int | None, reason: str, now: datetime) -> PriceMultiplier:
+def activate_multiplier(
+    *, multiplier_id: int, actor_id: int | None, reason: str, now: datetime, has_time: HasTime | None = None
+) -> PriceMultiplier:
     """
     Put a draft in force from its `effective_at`, moved to 60 seconds from now if that is sooner; it is never rewritten after.
 
     The one before it of the same scope ends where it begins; it ends where a later one begins, or at its own end if that is sooner.
 
-    Raises NotFound, PriceNotDraft, Conflict (another activation is under way), InvalidInput (another one of the scope takes effect at
-    that very instant, or it would end before it takes effect).
+    Raises NotFound, PriceNotDraft, Conflict (another activation is under way, or others kept this one waiting for too long), InvalidInput
+    (another one of the scope takes effect at that very instant, or it would end before it takes effect).
     """
-    with transaction.atomic():
+    with periods.act_in_time(has_time):
         row = periods.lock_draft(PriceMultiplier.objects.filter(pk=multiplier_id), called=CALLED)
         _claim()
         scope = scope_of(row)
@@ -122,21 +124,21 @@ def activate_multiplier(*, multiplier_id: int, actor_id: int | None, reason: str
     return row
 
 
-def end_multiplier(*, multiplier_id: int, actor_id: int | None, reason: str, now: datetime) -> PriceMultiplier:
+def end_multiplier(
+    *, multiplier_id: int, actor_id: int | None, reason: str, now: datetime, has_time: HasTime | None = None
+) -> PriceMultiplier:
     """
     End an active multiplier 60 seconds from now; what is less specific applies from then on.
 
-    Raises NotFound, Conflict (a draft, one that has ended or does so sooner, or another activation is under way).
+    Raises NotFound, Conflict (a draft, one that has ended or does so sooner, one that begins later, or others are at it).
     """
-    with transaction.atomic():
-        row = lock_one(PriceMultiplier.objects.filter(pk=multiplier_id))
-        if row is None:
-            raise NotFound(f"There is no such {CALLED}.")
-        _claim()
-        row.refresh_from_db()
-        ends_at = max(now + periods.ACTIVATION_LEAD, row.effective_at + periods.ACTIVATION_LEAD)
+    with periods.act_in_time(has_time):
+        row = _lock(multiplier_id)
+        ends_at = now + periods.ACTIVATION_LEAD
         if row.activated_at is None or (row.ends_at is not None and row.ends_at <= ends_at):
             raise Conflict("This multiplier is a draft, or it ends by then anyway.")
+        if can_be_taken_back(row, now):
+            raise Conflict("This multiplier has yet to begin: take it back.")
         before, row.ends_at = row.ends_at, ends_at
         row.save(update_fields=["ends_at"])
         record_act(
@@ -150,6 +152,50 @@ def end_multiplier(*, multiplier_id: int, actor_id: int | None, reason: str, now
             after={"ends_at": ends_at.isoformat()},
             now=now,
         )
+    return row
+
+
+def can_be_taken_back(row: PriceMultiplier, at: datetime) -> bool:
+    """Whether no process will have rated anything by an active multiplier before all of them know that it was taken back."""
+    return row.activated_at is not None and row.effective_at >= at + periods.ACTIVATION_LEAD
+
+
+def take_back_multiplier(
+    *, multiplier_id: int, actor_id: int | None, reason: str, now: datetime, has_time: HasTime | None = None
+) -> PriceMultiplier:
+    """
+    Make an active multiplier that begins in 60 seconds or later the draft again that it was. The one that it was to take the place of ends
+    as its activation said, since an end never moves away: another draft may take its place.
+
+    Raises NotFound, Conflict (a draft, one that begins sooner or is in force, or others are at it).
+    """
+    with periods.act_in_time(has_time):
+        row = _lock(multiplier_id)
+        if not can_be_taken_back(row, now):
+            raise Conflict("This multiplier is a draft, or it has begun or does so within a minute: end it.")
+        row.activated_at = None
+        row.save(update_fields=["activated_at"])
+        record_act(
+            actor_id=actor_id,
+            act="take_back_price_multiplier",
+            object_type="price_multiplier",
+            object_id=str(row.pk),
+            account_id=row.account_id,
+            reason=reason,
+            before={"effective_at": row.effective_at.isoformat()},
+            after={"effective_at": None},
+            now=now,
+        )
+    return row
+
+
+def _lock(multiplier_id: int) -> PriceMultiplier:
+    """The multiplier, with nobody else at any. Raises NotFound, Conflict."""
+    row = lock_one(PriceMultiplier.objects.filter(pk=multiplier_id))
+    if row is None:
+        raise NotFound(f"There is no such {CALLED}.")
+    _claim()
+    row.refresh_from_db()
     return row
 
 

@@ -1,11 +1,15 @@
 """Terms that are in force for a period: drafts, and how one takes its place between its neighbours in time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 
-from core.errors import InvalidInput, NotFound
+from core.clock import HasTime, within
+from core.errors import Conflict, InvalidInput, NotFound
 from core.locks import lock_one
 from usage.errors import PriceNotDraft
 from usage.models import PriceMultiplier, PriceVersion
@@ -13,7 +17,30 @@ from usage.models import PriceMultiplier, PriceVersion
 ACTIVATION_LEAD: Final = timedelta(seconds=60)
 """Every web process re-reads the price book every 15 seconds and refuses to price by one older than 45."""
 
+DONE_WITHIN: Final = 10.0
+"""
+Seconds from the instant an act is asked for until it is committed, or it is undone. The lead counts from that instant: what waited for
+locks all the while would take effect before it can be read. 45 seconds and these leave five of the lead.
+"""
+
 Terms = TypeVar("Terms", PriceVersion, PriceMultiplier)
+
+
+@contextmanager
+def act_in_time(has_time: HasTime | None) -> Iterator[None]:
+    """
+    One transaction that ends soon enough for the lead to hold, or does nothing. `has_time`: whether there is still time, where the caller
+    says so.
+
+    Raises Conflict `activation_too_slow`.
+    """
+    has_time = has_time or within(DONE_WITHIN)
+    with transaction.atomic():
+        yield
+        if not has_time():
+            raise Conflict(
+                "Others kept this waiting for too long, so that nothing was changed; try again in a minute.", code="activation_too_slow"
+            )
 
 
 def lock_draft(rows: QuerySet[Terms], *, called: str) -> Terms:

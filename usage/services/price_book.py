@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn, Protocol
 
 from django.db import DatabaseError
+from django.db.models import Q
 
 from usage.errors import StalePriceBook, UnknownModel, UnpricedModel
-from usage.models import AiModel, PriceMultiplier, PriceVersion
+from usage.models import AiModel, PriceMultiplier, PriceVersion, covers
 from usage.rating import BASIS_POINTS, FailedPolicy, Prices
 
 REFRESH_AFTER: Final = timedelta(seconds=15)
 REFUSE_AFTER: Final = timedelta(seconds=45)
+KEPT: Final = timedelta(days=91)
+"""How long what has ended may still price something: an event that comes 90 days late, and a day more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,6 @@ class Multiplier:
     effective_at: datetime
     ends_at: datetime | None
 
-    def covers(self, at: datetime) -> bool:
-        """Whether it is in force at an instant."""
-        return self.effective_at <= at and (self.ends_at is None or at < self.ends_at)
-
 
 class Customer(Protocol):
     """Who is charged: an Account, or what the hot path knows of one."""
@@ -58,7 +57,10 @@ AS_THEY_STAND: Final = Multiplier(None, BASIS_POINTS, datetime.min.replace(tzinf
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """Every active version by model code, each model's in order of `effective_at`. A value: never changed, only replaced."""
+    """
+    By model code every active version that can still price an event, each model's in order of `effective_at`. A value: never changed, only
+    replaced.
+    """
 
     read_at: datetime
     versions: dict[str, tuple[tuple[datetime, ...], tuple[Priced, ...]]]
@@ -70,7 +72,7 @@ class PriceBook:
         if not self.multipliers:
             return AS_THEY_STAND
         scopes: tuple[Scope, ...] = ((account.id, model_id), (account.id, 0), (account.price_tier, model_id), (account.price_tier, 0))
-        found = (each for scope in scopes for each in self.multipliers.get(scope, ()) if each.covers(at))
+        found = (each for scope in scopes for each in self.multipliers.get(scope, ()) if covers(each, at))
         return next(found, AS_THEY_STAND)
 
     def model_id(self, code: str) -> int:
@@ -122,16 +124,15 @@ class PriceBookCache:
 
 
 def read_price_book(*, now: datetime) -> PriceBook:
-    """The whole active price book, in three queries."""
-    active = list(
-        PriceVersion.objects.filter(activated_at__isnull=False).select_related("provider_cost").order_by("model_id", "effective_at")
-    )
+    """What of the price book can still price an event, in three queries: it does not grow with what has ended long ago."""
+    useful = _still_prices(now)
+    active = list(PriceVersion.objects.filter(useful).select_related("provider_cost").order_by("model_id", "effective_at"))
     codes = dict(AiModel.objects.values_list("pk", "code"))
     dated: dict[str, list[tuple[datetime, Priced]]] = defaultdict(list)
     for version in active:
         dated[codes[version.model_id]].append((version.effective_at, _priced(version)))
     versions = {code: (tuple(at for at, _ in dated[code]), tuple(priced for _, priced in dated[code])) for code in codes.values()}
-    return PriceBook(now, versions, {code: model_id for model_id, code in codes.items()}, _read_multipliers())
+    return PriceBook(now, versions, {code: model_id for model_id, code in codes.items()}, _read_multipliers(useful))
 
 
 def _priced(version: PriceVersion) -> Priced:
@@ -141,9 +142,13 @@ def _priced(version: PriceVersion) -> Priced:
     )
 
 
-def _read_multipliers() -> dict[Scope, tuple[Multiplier, ...]]:
+def _still_prices(now: datetime) -> Q:
+    return Q(activated_at__isnull=False) & (Q(ends_at=None) | Q(ends_at__gt=now - KEPT))
+
+
+def _read_multipliers(useful: Q) -> dict[Scope, tuple[Multiplier, ...]]:
     found: dict[Scope, list[Multiplier]] = defaultdict(list)
-    for row in PriceMultiplier.objects.filter(activated_at__isnull=False).order_by("effective_at"):
+    for row in PriceMultiplier.objects.filter(useful).order_by("effective_at"):
         scope: Scope = (row.tier if row.account_id is None else row.account_id, row.model_id or 0)
         found[scope].append(Multiplier(row.pk, row.multiplier_bp, row.effective_at, row.ends_at))
     return {scope: tuple(multipliers) for scope, multipliers in found.items()}

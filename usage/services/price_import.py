@@ -14,11 +14,12 @@ from core.audit import record_act
 from core.errors import Conflict, InvalidInput
 from core.locks import try_claim
 from core.money import usd_text
+from usage.errors import InvalidPriceList
 from usage.models import COLUMN_OF_PRICE, AiModel, PriceVersion
 from usage.models.price_book import MULTIPLIER_MAX_BP
 from usage.rating import FailedPolicy, Prices
 from usage.services.price_list import Listed, Unusable, read_price_list
-from usage.services.prices import Draft, activate_price_version, create_drafts
+from usage.services.prices import Draft, create_drafts
 
 
 class Outcome(StrEnum):
@@ -89,11 +90,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import has done: the drafts it made, and how many prices it put in force."""
+    """What an import has done: the drafts it made. `waiting`: their ids, and those of drafts that waited with just these prices."""
 
     plan: Plan
     drafts: list[PriceVersion]
-    activated: int
+    waiting: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +118,19 @@ def plan_import(*, raw: bytes, terms: ImportTerms, now: datetime) -> Plan:
         )
     taken = [one for one in read_price_list(raw) if _is_asked_for(one, terms)]
     if not taken:
-        raise InvalidInput("The list has no such model.", code="invalid_price_list", field="only")
+        raise InvalidPriceList("The list has no such model.", field="only")
     known = _known(one.code for one in taken)
     return Plan(tuple(_line(one, known.get(one.code), terms, now) for one in taken), terms, hashlib.sha256(raw).hexdigest())
 
 
-def import_prices(
-    *, raw: bytes, terms: ImportTerms, actor_id: int | None, reason: str, now: datetime, is_activated: bool = False
-) -> Imported:
+def import_prices(*, raw: bytes, terms: ImportTerms, actor_id: int | None, reason: str, now: datetime) -> Imported:
     """
     Make a draft for each model whose price the list changes, and the models that are not there yet; all or nothing.
 
     Each draft has the list's prices, the markup as its multiplier and the same prices as provider cost; it keeps what the model's last
-    price charges of failed calls. Sent again, the same list makes nothing new. `is_activated`: put them in force as well, and drafts that
-    wait with just these prices.
+    price charges of failed calls. Sent again, the same list makes nothing new.
 
-    Raises what `plan_import` and `activate_price_version` do, and Conflict while another import is under way.
+    Raises what `plan_import` does, and Conflict while another import is under way.
     """
     with transaction.atomic():
         if not try_claim("price import"):
@@ -140,11 +138,8 @@ def import_prices(
         plan = plan_import(raw=raw, terms=terms, now=now)
         drafts = create_drafts(drafts=_drafts(plan, now), now=now)
         waiting = [line.draft_id for line in plan.of(Outcome.UNCHANGED) if line.draft_id is not None]
-        ids = [*(draft.pk for draft in drafts), *waiting] if is_activated else []
-        for version_id in ids:
-            activate_price_version(version_id=version_id, actor_id=actor_id, reason=reason, now=now)
-        done = Imported(plan, drafts, len(ids))
-        if drafts or ids:
+        done = Imported(plan, drafts, [*(draft.pk for draft in drafts), *waiting])
+        if drafts:
             _record(done, actor_id=actor_id, reason=reason, now=now)
     return done
 
@@ -211,7 +206,6 @@ def _record(done: Imported, *, actor_id: int | None, reason: str, now: datetime)
         reason=reason,
         after={
             "drafts": len(done.drafts),
-            "activated": done.activated,
             "markup_bp": terms.markup_bp,
             "only": terms.only,
             "provider": terms.provider,

@@ -12,15 +12,14 @@ from datetime import date
 from typing import Any, Final
 
 from core.days import parse_day
-from core.errors import InvalidInput
+from usage.errors import InvalidPriceList
 from usage.models.price_book import PRICE_MAX_NANOS
-from usage.rating import BASIS_POINTS, Prices
+from usage.rating import BASIS_POINTS, PER_UNIT, Prices
 
 LIST_MAX_BYTES: Final = 5 * 2**20
 SAMPLE: Final = "sample_spec"
 """The list's own explanation of its fields."""
 
-CODE_OF_FILE: Final = "invalid_price_list"
 _MODEL_CODE: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _NUMBER: Final = re.compile(r"(-?)(\d{1,24})(?:\.(\d{0,40}))?(?:[eE]([+-]?\d{1,2}))?", re.ASCII)
 _NAMES_A_PRICE: Final = re.compile(r"cost|pric")
@@ -44,7 +43,6 @@ FIELDS: Final = {
 PRICED_AS: Final = {"cache_read": "input", "cache_write": "input", "reasoning": "output"}
 """A class that the list leaves out is priced as what it is a part of there: our classes are disjoint, and none may become free."""
 
-_UNITS: Final = frozenset({"request", "image", "second"})
 _TAKEN: Final = frozenset(field for fields in FIELDS.values() for field in fields)
 
 
@@ -72,7 +70,7 @@ class _Unfit(Exception):
 
 
 def read_price_list(raw: bytes) -> list[Listed | Unusable]:
-    """Every model of the list, in its order. Raises InvalidInput `invalid_price_list` where the file as a whole is none."""
+    """Every model of the list, in its order. Raises InvalidPriceList where the file as a whole is none."""
     return [_read_model(code, said) for code, said in _decode(raw).items() if code != SAMPLE]
 
 
@@ -92,8 +90,8 @@ def _decode(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def _not_a_list(message: str) -> InvalidInput:
-    return InvalidInput(message[:300], code=CODE_OF_FILE, field="file")
+def _not_a_list(message: str) -> InvalidPriceList:
+    return InvalidPriceList(message[:300], field="file")
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -134,7 +132,7 @@ def _listed(code: str, said: object) -> Listed:
 
 def _price(said: dict[str, Any], name: str) -> int | None:
     """One of our prices in nanos, or None where the list leaves it out."""
-    places = UNIT_PLACES if name in _UNITS else TOKEN_PLACES
+    places = UNIT_PLACES if name in PER_UNIT else TOKEN_PLACES
     values = [nanos(field, said[field], places) for field in FIELDS[name] if said.get(field) is not None]
     distinct = set(values) - {0}
     if len(distinct) > 1:

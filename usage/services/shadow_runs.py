@@ -111,11 +111,6 @@ def sweep_shadow_runs(*, now: datetime) -> int:
     return len(run_ids)
 
 
-def newest_run(version_id: int) -> ShadowRun | None:
-    """The newest run of a version, however it stands."""
-    return ShadowRun.objects.filter(version_id=version_id).order_by("-pk").first()
-
-
 def _claim(run_id: int, now: datetime) -> str | None:
     """One UPDATE decides: of two workers the second finds the row changed."""
     lease = secrets.token_hex(16)

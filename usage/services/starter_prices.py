@@ -9,12 +9,11 @@ from django.db import transaction
 
 from core.money import parse_usd
 from usage.models import AiModel
-from usage.rating import Prices
+from usage.rating import BASIS_POINTS, PRICE_OF_QUANTITY, Prices
 from usage.services.prices import activate_price_version, create_draft
 
 _FILE: Final = Path(__file__).resolve().parent.parent / "data" / "price_book.json"
 _BACKDATED: Final = timedelta(days=400)
-_PRICED: Final = ("input", "output", "cache_read", "cache_write", "reasoning", "request", "image", "second")
 
 
 def load_starter_prices(*, now: datetime) -> int:
@@ -30,6 +29,6 @@ def load_starter_prices(*, now: datetime) -> int:
 
 def _add(line: dict[str, str], now: datetime) -> None:
     model = AiModel.objects.create(code=line["code"], name=line["name"], provider=line["provider"], created_at=now)
-    prices = Prices(**{name: parse_usd(line.get(name, "0"), field=name) for name in _PRICED}, multiplier_bp=10_000)
+    prices = Prices(**{name: parse_usd(line.get(name, "0"), field=name) for name in PRICE_OF_QUANTITY.values()}, multiplier_bp=BASIS_POINTS)
     draft = create_draft(model=model, prices=prices, effective_at=now - _BACKDATED, now=now)
     activate_price_version(version_id=draft.pk, actor_id=None, reason="starter price book", now=now)

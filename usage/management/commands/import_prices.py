@@ -1,18 +1,19 @@
 """`manage.py import_prices FILE`: a public price list in LiteLLM's layout, as drafts."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import clock
+from core.console.dialogs import REASON_MIN
 from core.errors import BillingError
 from usage.rating import BASIS_POINTS
 from usage.services.price_import import ImportTerms, Outcome, Plan, import_prices, plan_import, told_changes
 from usage.services.price_list import LIST_MAX_BYTES
-
-REASON_MIN: Final = 10
+from usage.services.prices import ACTIVATED_AT_ONCE, activate_price_versions
 
 
 class Command(BaseCommand):
@@ -29,7 +30,12 @@ class Command(BaseCommand):
         parser.add_argument("--effective-at", type=_instant, help="From when on, such as 2026-01-31T00:00Z; now, if it is left out.")
         parser.add_argument("--only", default="", help="Models of this pattern, such as 'gpt-*'.")
         parser.add_argument("--provider", default="", help="Models of this litellm_provider.")
-        parser.add_argument("--activate", action="store_true", help="Put them in force: 60 seconds from now at the earliest.")
+        parser.add_argument(
+            "--activate",
+            action="store_true",
+            help=f"Put them in force, {ACTIVATED_AT_ONCE} at once: each lot 60 seconds after its turn at the earliest."
+            " Where it stops half-way, the same import again goes on.",
+        )
         parser.add_argument("--reason", default="", help="Why, for the audit trail; needed with --activate.")
         parser.add_argument("--dry-run", action="store_true", help="Say what would change, and write nothing.")
 
@@ -51,9 +57,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(plan.wanted)} drafts would be made; nothing was written.")
             return
         reason = options["reason"] or f"price list {options['file'].name}"
-        done = import_prices(raw=raw, terms=terms, actor_id=None, reason=reason, now=now, is_activated=options["activate"])
+        done = import_prices(raw=raw, terms=terms, actor_id=None, reason=reason, now=now)
         self._show(done.plan)
-        self.stdout.write(f"{len(done.drafts)} drafts made, {done.activated} prices activated.")
+        activated = _activate(done.waiting, reason) if options["activate"] else 0
+        self.stdout.write(f"{len(done.drafts)} drafts made, {activated} prices activated.")
 
     def _show(self, plan: Plan) -> None:
         for line in plan.of(Outcome.NEW, Outcome.CHANGED, Outcome.REFUSED):
@@ -62,6 +69,19 @@ class Command(BaseCommand):
             self.stdout.write(f"not imported: {field}, which {models} of these models have")
         counts = ", ".join(f"{len(plan.of(outcome))} {outcome}" for outcome in Outcome)
         self.stdout.write(f"{len(plan.lines)} models of the list: {counts}.")
+
+
+def _activate(version_ids: Sequence[int], reason: str) -> int:
+    """Lot by lot, each by its own clock. Returns how many. Raises CommandError with how far it came."""
+    activated = 0
+    for first in range(0, len(version_ids), ACTIVATED_AT_ONCE):
+        lot = version_ids[first : first + ACTIVATED_AT_ONCE]
+        try:
+            activated += activate_price_versions(version_ids=lot, actor_id=None, reason=reason, now=clock.now())
+        except BillingError as error:
+            left = len(version_ids) - activated
+            raise CommandError(f"{error.message} {activated} prices were activated, {left} wait as drafts.") from error
+    return activated
 
 
 def _read(path: Path) -> bytes:
