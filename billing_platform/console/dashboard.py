@@ -33,7 +33,7 @@ REVENUE_LATE: Final = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Today:
-    """All usage since midnight UTC as it is counted: what was booked in the last ten seconds may be missing."""
+    """All usage since midnight UTC as it is counted: what was booked in the last five minutes may be missing."""
 
     events: str
     failed: str
