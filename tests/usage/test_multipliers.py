@@ -411,6 +411,6 @@ def test_two_multipliers_of_a_tier_activated_at_once_never_overlap() -> None:
 def test_a_standing_agreement_goes_on_after_a_passing_one(account: Account) -> None:
     agree(Scope(account.pk), 9_000)
     activate(draft(Scope(account.pk), 5_000, effective_at=NOW + 10 * DAY, ends_at=NOW + 17 * DAY))
-    assert [cost_of(account, NOW + days * DAY) for days in (1, 11, 18)] == [2_250_000, 1_250_000, 2_250_000]
+    assert [cost_of(account, NOW + days * DAY) for days in (1, 11, 18)] == [6_750_000, 3_750_000, 6_750_000]
     rows = PriceMultiplier.objects.filter(account=account).order_by("effective_at").values_list("multiplier_bp", "ends_at")
     assert list(rows) == [(9_000, NOW + 10 * DAY), (5_000, NOW + 17 * DAY), (9_000, None)]

@@ -187,8 +187,8 @@ class PriceMultiplierAdmin(SmallTableAdmin[PriceMultiplier]):
         form=ActivateForm,
         icon="published_with_changes",
         submit="Activate",
-        explains="It takes effect at its time, at least 60 seconds from now, and ends the one before it; where it has an end itself, that one"
-        " goes on after it. It is never rewritten.",
+        explains="It takes effect at its time, at least 60 seconds from now, and ends the one before it; where it has an end itself,"
+        " that one goes on after it. It is never rewritten.",
         variant=ActionVariant.PRIMARY,
     )
     def activate(self, request: HttpRequest, form: ActivateForm, object_id: str) -> HttpResponse:
