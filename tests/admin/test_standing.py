@@ -96,4 +96,4 @@ def test_the_last_hours_of_one_account_are_counted_when_they_are_looked_at(accou
     report(account, "one", "two")
     text = text_of(boss, f"/admin/analytics/?period=24h&account={account.public_id}")
     assert UsageQuarter.objects.get(account=account).events == 2
-    assert "Usage is counted up to" in text
+    assert "Usage is folded up to" in text
