@@ -9,14 +9,11 @@ from usage.models import FoldMark, UncountedBlock
 
 COUNTED_LATE: Final = timedelta(minutes=10)
 FOLDED_LATE: Final = timedelta(hours=1)
-_MARKS_LOOKED_AT: Final = 10_000
-"""The table is small while its job runs; where it does not, the first marks in the order of accounts are as old as any."""
 
 
 def uncounted_long(now: datetime) -> datetime | None:
-    """Since when something waits to be counted, if that is longer than any count takes."""
-    marks = UncountedBlock.objects.order_by("account_id", "block")[:_MARKS_LOOKED_AT]
-    oldest: datetime | None = marks.aggregate(oldest=Min("received_at"))["oldest"]
+    """Since when something waits to be counted, if that is longer than any count takes. One pass over the marks, which are narrow."""
+    oldest: datetime | None = UncountedBlock.objects.aggregate(oldest=Min("received_at"))["oldest"]
     return oldest if oldest is not None and oldest < now - COUNTED_LATE else None
 
 
