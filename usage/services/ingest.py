@@ -69,7 +69,7 @@ def ingest(body: bytes, *, now: datetime) -> IngestAnswer:
     batch = _Batch()
     events = _decode(split_body(body), batch)
     reference = _reference([event for _, event in events], now)
-    if len(events) == 1 and _is_charged_alone(events[0][1], reference):
+    if len(events) == 1 and _charge_alone(events[0][1], reference):
         return IngestAnswer(1, 0, batch.rejected)
     _stage(events, batch, reference)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -96,8 +96,8 @@ def _reference(events: list[ReportedEvent], now: datetime) -> Reference:
     )
 
 
-def _is_charged_alone(event: ReportedEvent, known: Reference) -> bool:
-    """Book one event in one round trip, not nine. False, and nothing is done, where it is not a plain new one: the batch knows why."""
+def _charge_alone(event: ReportedEvent, known: Reference) -> bool:
+    """Book one event in one round trip, not nine; whether that was done. It is not where it is no plain new one: the batch knows why."""
     if event.hold is not None:
         return False
     try:
